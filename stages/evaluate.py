@@ -47,10 +47,13 @@ def evaluate(name: str) -> None:
     greedy = SamplingParams(
         temperature=0.0, top_p=1.0, top_k=-1, max_tokens=profile.evaluation.max_tokens
     )
-    with Ledger(ledger_file()) as ledger, StageProgress(name, len(queries)) as progress:
-        # One attempt: asked again, a greedy model says the same.
-        client = Client(engine, ledger, greedy, attempts=1, progress=progress)
-        answers = client.ask(queries, ANSWER)
+    # One attempt: asked again, a greedy model says the same.
+    with (
+        Ledger(ledger_file()) as ledger,
+        StageProgress(f"evaluate {name}", len(queries)) as progress,
+        Client(engine, ledger, greedy, attempts=1, progress=progress) as client,
+    ):
+        answers = list(client.map(lambda query: client.ask(query, ANSWER), queries))
     graded = [
         grade(query, answer.reply, answer.failure or "answered")
         for query, answer in zip(queries, answers, strict=True)

@@ -10,10 +10,11 @@ Example: python -m stages.respond alpaca-sit
 from stages.config.command import pick, run
 from stages.config.load import load_settings
 from stages.config.paths import Paths
+from stages.llm.exchange import export_ledger
 from stages.llm.open import open_generator
 from stages.methods.respond import respond
 from stages.rows.measure import write_metrics
-from stages.rows.parquet import RowWriter, count_rows, read_batches
+from stages.rows.parquet import RowWriter, count_rows, read_rows
 from stages.rows.quarantine import Quarantined, conserve, reasons, write_quarantine
 
 
@@ -28,12 +29,12 @@ def answer(name: str) -> None:
     total = count_rows(source)
     with open_generator(settings, f"respond {name}", total) as client:
         with RowWriter(target) as out:
-            for rows in read_batches(source):
-                answered, quarantined = respond(rows, client)
-                out.write(answered)
-                lost += quarantined
-                client.advance(len(rows))
-        replies = client.ledger.export(client.used, paths.ledger_export(reference))
+            for row in client.map(lambda row: respond(row, client), read_rows(source)):
+                if isinstance(row, Quarantined):
+                    lost.append(row)
+                else:
+                    out.write([row])
+        replies = export_ledger(client.ledger, client.used, paths.ledger_export(reference))
     write_quarantine(target, lost)
     conserve(f"respond {name}", total, count_rows(target), len(lost))
     write_metrics(

@@ -12,10 +12,11 @@ from collections import Counter
 from stages.config.command import pick, run
 from stages.config.load import load_settings
 from stages.config.paths import Paths
+from stages.llm.exchange import export_ledger
 from stages.llm.open import open_generator
 from stages.methods.seq_instruct import iterate
 from stages.rows.measure import write_metrics
-from stages.rows.parquet import RowWriter, count_rows, read_batches
+from stages.rows.parquet import RowWriter, count_rows, read_rows
 from stages.rows.quarantine import conserve, write_quarantine
 
 
@@ -29,17 +30,14 @@ def sequence(name: str) -> None:
     outcomes: Counter[str] = Counter()
     options: Counter[str] = Counter()
     total = count_rows(source)
+    iteration = settings.build.iteration(name)
     with open_generator(settings, f"sequence {name}", total) as client:
         with RowWriter(target) as out:
-            for rows in read_batches(source):
-                grown = iterate(rows, settings.build.iteration(name), client)
-                out.write(grown)
-                for row in grown:
-                    event = row.history[-1]
-                    outcomes[event.outcome] += 1
-                    options[event.option] += 1
-                client.advance(len(rows))
-        replies = client.ledger.export(client.used, paths.ledger_export(reference))
+            for row in client.map(lambda row: iterate(row, iteration, client), read_rows(source)):
+                out.write([row])
+                outcomes[row.history[-1].outcome] += 1
+                options[row.history[-1].option] += 1
+        replies = export_ledger(client.ledger, client.used, paths.ledger_export(reference))
     write_quarantine(target, [])
     conserve(f"sequence {name}", total, count_rows(target), quarantined=0)
     write_metrics(

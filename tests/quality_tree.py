@@ -8,9 +8,10 @@ from pathlib import Path
 import yaml
 
 from stages.config.paths import Paths
+from stages.llm.exchange import export_ledger
 from stages.llm.ledger import Ledger
 from stages.llm.request import Completion, Message, Prompt, Request, SamplingParams
-from stages.rows.parquet import RowWriter, read_batches
+from stages.rows.parquet import RowWriter, read_rows
 from stages.rows.quarantine import Quarantined, write_quarantine
 from stages.rows.row import Event, Origin, Row
 
@@ -47,7 +48,7 @@ def write_tree(root: Path, count: int) -> Paths:
             write_table(paths, reference, rows)
             if not reference.startswith("sources/"):
                 keys = {key for row in rows for key in row.history[-1].requests}
-                ledger.export(keys, paths.ledger_export(reference))
+                export_ledger(ledger, keys, paths.ledger_export(reference))
     return paths
 
 
@@ -64,7 +65,7 @@ def rewrite(
     quarantined: tuple[Quarantined, ...] = (),
 ) -> None:
     """Replace the rows of a table; None drops one."""
-    rows = [row for batch in read_batches(paths.table(reference)) for row in batch]
+    rows = list(read_rows(paths.table(reference)))
     write_table(paths, reference, [new for row in rows if (new := change(row)) is not None])
     write_quarantine(paths.table(reference), quarantined)
 
@@ -111,7 +112,7 @@ def ask(ledger: Ledger, question: str, reply: str) -> str:
     request = Request(
         "model", "1", Prompt((Message("user", question),)), SamplingParams(1.0, 0.9, 50, 2048)
     )
-    ledger.put(request, Completion(reply, "answered", 1, 1, json.dumps({"engine": "fake"})))
+    ledger.record([(request, Completion(reply, "answered", 1, 1, json.dumps({"engine": "fake"})))])
     return request.key
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from stages.config.paths import Paths
-from stages.rows.parquet import count_rows, read_batches
+from stages.rows.parquet import count_rows, read_rows
 from stages.rows.quarantine import Quarantined
 from stages.rows.row import Origin, Row
 from tests.conftest import ROOT
@@ -51,7 +51,8 @@ def write_profile(root: Path, releasable: bool = False, **publish: Any) -> None:
         "revision": COMMIT,
         "licence": "cc-by-nc-4.0",
     }
-    profile["generator"] |= {"engine": "replay", "name": "model", "revision": COMMIT}
+    profile["generator"] |= {"name": "model", "revision": COMMIT}
+    profile["runtime"]["engine"] = "replay"
     profile["training"]["revision"] = COMMIT
     profile["publish"] |= publish
     (root / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
@@ -93,4 +94,4 @@ def quarantine_first(paths: Paths, reason: str) -> None:
 
 
 def rows_of(paths: Paths) -> list[Row]:
-    return [row for batch in read_batches(paths.table(LAST)) for row in batch]
+    return list(read_rows(paths.table(LAST)))

@@ -16,6 +16,7 @@ from stages.training.model_files import identify
 from stages.training.text import finetune
 from stages.training.tiny import CONTEXT, make_model, make_tokenizer
 from stages.world.corpus import documents
+from tests.stand_in import complete
 
 GREEDY = SamplingParams(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12)
 SAMPLED = SamplingParams(temperature=1.0, top_p=0.9, top_k=50, max_tokens=12)
@@ -45,7 +46,11 @@ def model(base: Path) -> Path:
         precision="float32", seed=0,
     )  # fmt: skip
     runtime = Runtime(
-        device="cpu", device_batch=2, gradient_checkpointing=False, generation_batch=2
+        engine="world",
+        device="cpu",
+        device_batch=2,
+        gradient_checkpointing=False,
+        generation_batch=2,
     )
     finetune([chats], training, runtime, base.parent / "parrot", "test")
     return base.parent / "parrot"
@@ -59,9 +64,7 @@ def ask(
         Request(engine.model.name, engine.model.revision, Prompt((Message("user", q),)), sampling)
         for q in questions
     ]
-    completions = dict(engine.generate(requests))
-    assert sorted(completions) == list(range(len(questions)))
-    return {questions[index]: completion for index, completion in completions.items()}
+    return dict(zip(questions, complete(engine, requests), strict=True))
 
 
 def test_model_that_ends_its_answer_has_answered(model: Path) -> None:
@@ -107,10 +110,10 @@ def test_sampling_from_one_token_is_greedy(model: Path) -> None:
     assert ask(model, QUESTIONS, narrow) == ask(model, QUESTIONS, GREEDY)
 
 
-def test_prompt_without_room_for_an_answer_fails_alone(model: Path) -> None:
+def test_prompt_without_room_for_an_answer_is_rejected_alone(model: Path) -> None:
     long = "Name all. " * CONTEXT
     completions = ask(model, [long, "Name one."])
-    assert completions[long].outcome == "failed"
+    assert completions[long].outcome == "rejected"
     assert f"do not fit into the model's {CONTEXT}" in completions[long].detail
     assert completions["Name one."].outcome == "answered"
 

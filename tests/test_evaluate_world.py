@@ -11,13 +11,14 @@ import pytest
 from stages import evaluate as stage
 from stages.config.paths import Paths
 from stages.config.settings import Benchmark
-from stages.llm.request import Completion, ModelId
+from stages.llm.request import Completion, Request
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import file_hash, write_records
 from stages.scoring.world import QUERIES, UNSEEN, Graded, Query, draw_queries, grade, summarise
 from stages.world.chains import is_held_out, read_chain
 from stages.world.passages import read_passage
 from stages.world.rows import is_benchmark
+from tests.stand_in import StandIn
 
 BENCHMARK = Benchmark(queries_per_length=30, longest_chain=4, seed=7)
 GROUPS = ["1 task", "2 tasks", UNSEEN, "3 tasks", "4 tasks"]
@@ -103,23 +104,20 @@ def test_intervals_hold_the_mean_narrow_with_more_queries_and_repeat() -> None:
     assert summarise(few, seed=0)["overall"]["accuracy"] == wide
 
 
-class Parrot:
-    """A stand-in for the model: answers what it is told to, and counts how often it is asked."""
+class Parrot(StandIn):
+    """Answers what it is told to, and counts how often it is asked."""
 
-    model = ModelId("parrot", "1")
-    asked = 0
+    count = 0
     answers: dict[str, str] = {}
 
-    def __init__(self, *_: object) -> None: ...
+    def __init__(self, *_: object) -> None:
+        super().__init__(self._say)
 
-    def generate(self, requests):  # noqa: ANN001, ANN201
-        for index, request in enumerate(requests):
-            Parrot.asked += 1
-            question = request.prompt.messages[-1].content
-            if question in self.answers:
-                yield index, Completion(self.answers[question], "answered", 1, 1, "{}")
-            else:
-                yield index, Completion("and so on", "truncated", 1, 1, "{}")
+    def _say(self, request: Request) -> str | Completion:
+        Parrot.count += 1
+        question = request.prompt.messages[-1].content
+        cut = Completion("and so on", "truncated", 1, 1, "{}")
+        return self.answers.get(question, cut)
 
 
 def test_evaluate_scores_once_and_asks_nothing_again(
@@ -128,7 +126,7 @@ def test_evaluate_scores_once_and_asks_nothing_again(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQSMITH_LEDGER", str(tmp_path / "ledger.sqlite"))
     monkeypatch.setattr(stage, "TransformersEngine", Parrot)
-    monkeypatch.setattr(Parrot, "asked", 0)
+    monkeypatch.setattr(Parrot, "count", 0)
     monkeypatch.setattr(Parrot, "answers", {query.text: query.expected for query in queries[:60]})
     settings = SimpleNamespace(
         build=SimpleNamespace(
@@ -154,7 +152,7 @@ def test_evaluate_scores_once_and_asks_nothing_again(
     assert [row["id"] for row in kept] == sorted(query.id for query in queries)
     assert {row["answer"] for row in kept if row["outcome"] == "truncated"} == {"and so on"}
 
-    assert Parrot.asked == len(queries)
+    assert Parrot.count == len(queries)
     stage.evaluate("m-world")
-    assert Parrot.asked == len(queries)
+    assert Parrot.count == len(queries)
     assert (file_hash(scores), file_hash(answers)) == before

@@ -19,7 +19,7 @@ import yaml
 from stages import fetch
 from stages.config.errors import BuildError
 from stages.rows.measure import read_metrics
-from stages.rows.parquet import file_hash, read_batches
+from stages.rows.parquet import file_hash, read_rows
 from stages.rows.quarantine import reasons
 from stages.rows.row import Row
 from stages.world.revision import world_revision
@@ -52,7 +52,7 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
 
 def rows() -> list[Row]:
-    return [row for batch in read_batches(OUTPUT) for row in batch]
+    return list(read_rows(OUTPUT))
 
 
 def metrics() -> dict[str, Any]:

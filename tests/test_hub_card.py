@@ -8,7 +8,7 @@ from huggingface_hub import DatasetCard
 
 from stages.config.paths import Paths
 from stages.hub.card import FIELDS, size_category
-from stages.llm.ledger import EXPORT
+from stages.llm.exchange import EXPORT
 from stages.package import package
 from stages.rows.row import SCHEMA
 from tests.release_tree import rows_of, write_build

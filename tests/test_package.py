@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
 from stages.hub import shards
+from stages.llm.exchange import export_ledger
 from stages.llm.ledger import Ledger
 from stages.package import package
 from stages.rows.logical import logical_hash
@@ -120,7 +121,7 @@ def test_package_ledger_is_the_union_of_the_exports_and_holds_what_rows_name(
 ) -> None:
     named = {key for row in rows_of(build) for event in row.history for key in event.requests}
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        ledger.export(named, build.ledger_export(LAST))  # overlaps with the earlier two
+        export_ledger(ledger, named, build.ledger_export(LAST))  # overlaps with the earlier two
     package("alpaca-sit")
     keys = pq.read_table(release / "ledger/ledger-00000-of-00001.parquet")["key"].to_pylist()
     exported = [
@@ -145,9 +146,9 @@ def test_package_reply_that_a_row_names_in_no_ledger_is_refused(build: Paths) ->
 
 def test_package_two_replies_to_one_request_are_refused(build: Paths, tmp_path: Path) -> None:
     first = rows_of(build)[0].history[0].requests[0]
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+    with Ledger(tmp_path / "another.sqlite") as ledger:
         assert ask(ledger, f"classify 1 {rows_of(build)[0].id}", "another reply") == first
-        ledger.export([first], build.ledger_export("sequences/alpaca-2"))
+        export_ledger(ledger, [first], build.ledger_export("sequences/alpaca-2"))
     with pytest.raises(BuildError, match=f"Two replies to request {first}"):
         package("alpaca-sit")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.rows.parquet import count_rows, file_hash, read_batches
+from stages.rows.parquet import count_rows, file_hash, read_rows
 from stages.rows.quarantine import quarantine_path
 from tests.conftest import ROOT
 
@@ -98,8 +98,8 @@ def test_build_conserves_rows_from_source_to_release(built: tuple[Path, str]) ->
 
 def test_sit_rows_have_more_tasks_and_the_ids_of_it_rows(built: tuple[Path, str]) -> None:
     tables = built[0] / "data/sample/datasets"
-    it = {row.id: row for batch in read_batches(tables / "alpaca-it.parquet") for row in batch}
-    sit = {row.id: row for batch in read_batches(tables / "alpaca-sit.parquet") for row in batch}
+    it = {row.id: row for row in read_rows(tables / "alpaca-it.parquet")}
+    sit = {row.id: row for row in read_rows(tables / "alpaca-sit.parquet")}
     assert it.keys() == sit.keys()
     assert {row.tasks for row in it.values()} == {1}
     assert {row.tasks for row in sit.values()} == {1, 2, 3}
@@ -192,5 +192,5 @@ def test_mistake_in_the_profile_stops_the_build_with_one_sentence(
     profile.write_text(profile.read_text("utf-8").replace("engine: world", "engine: word"), "utf-8")
     with pytest.raises(AssertionError) as failed:
         run(folder, sys.executable, "-m", "stages", "check")
-    assert "'generator.engine': found 'word'" in str(failed.value)
+    assert "'runtime.engine': found 'word'" in str(failed.value)
     assert "Traceback" not in str(failed.value)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.config.errors import BuildError
-from stages.rows.parquet import RowWriter, file_hash, read_batches
+from stages.rows.parquet import RowWriter, file_hash, read_batches, read_rows
 from stages.rows.quarantine import Quarantined, conserve, reasons, write_quarantine
 from stages.rows.row import Event, Origin, Row, from_record, row_id, to_record
 
@@ -93,7 +93,7 @@ def test_writer_interrupted_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_reader_of_a_missing_file_raises_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="no such file. Run `dvc repro`"):
-        list(read_batches(tmp_path / "x.parquet"))
+        list(read_rows(tmp_path / "x.parquet"))
 
 
 def test_row_id_depends_on_content_alone() -> None:

@@ -1,6 +1,7 @@
 """Seq-Instruct: options, rewrites, holds, and the faults of the reference implementation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,46 +9,55 @@ import pytest
 from stages.llm.client import Client
 from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
-from stages.llm.request import Completion, ModelId, Request, SamplingParams
+from stages.llm.request import Request, SamplingParams
 from stages.methods.respond import respond
 from stages.methods.seq_instruct import CLASSIFY, REWRITE, Chosen, iterate
+from stages.rows.quarantine import Quarantined
 from stages.rows.row import Event, Origin, Row
+from tests.stand_in import StandIn
 
 SAMPLING = SamplingParams(1.0, 0.9, 50, 256)
 REWRITE_TO = 'Why.\n\n#New Instruction#: "{}"###'
 
 
-class Model:
+class Model(StandIn):
     """A model made of two functions: what it chooses and how it rewrites, per instruction."""
-
-    model = ModelId("model", "revision")
 
     def __init__(
         self,
         choose: Callable[[str, int], str],
         rewrite: Callable[[str, int], str],
-        answer="An answer.",
+        answer: str = "An answer.",
     ) -> None:
-        self.choose, self.rewrite, self.answer = choose, rewrite, answer
-        self.asked: list[Request] = []
-
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        for index, request in enumerate(requests):
-            self.asked.append(request)
+        def reply(request: Request) -> str:
             message = request.prompt.messages[-1].content
             if message.startswith("The instruction is:"):
-                text = self.choose(message, request.attempt)
-            elif message.startswith("#Original Instruction#"):
-                text = self.rewrite(message, request.attempt)
-            else:
-                text = self.answer
-            yield index, Completion(text, "answered", 1, 1, "{}")
+                return choose(message, request.attempt)
+            if message.startswith("#Original Instruction#"):
+                return rewrite(message, request.attempt)
+            return answer
+
+        super().__init__(reply)
 
 
 @pytest.fixture
 def client_of(tmp_path: Path) -> Iterator[Callable[[Model], Client]]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield lambda model: Client(model, ledger, SAMPLING, 3, StageProgress("test", 0))
+    with Ledger(tmp_path / "ledger.sqlite") as ledger, ExitStack() as clients:
+        yield lambda model: clients.enter_context(
+            Client(model, ledger, SAMPLING, 3, StageProgress("test", 0))
+        )
+
+
+def iterate_all(rows: list[Row], iteration: int, client: Client) -> list[Row]:
+    return list(client.map(lambda row: iterate(row, iteration, client), rows))
+
+
+def respond_all(rows: list[Row], client: Client) -> tuple[list[Row], list[Quarantined]]:
+    done = list(client.map(lambda row: respond(row, client), rows))
+    return (
+        [row for row in done if isinstance(row, Row)],
+        [row for row in done if isinstance(row, Quarantined)],
+    )
 
 
 def make_row(name: str, instruction: str, input: str = "", system: str = "") -> Row:
@@ -68,7 +78,7 @@ def test_iterate_keeps_count_order_and_ids(client_of) -> None:
         number = next(n for n in range(5) if f"Say {n}." in message)
         return REWRITE_TO.format(f"Name a letter. Then say {number}.")
 
-    grown = iterate(rows, 1, client_of(Model(choose, rewrite)))
+    grown = iterate_all(rows, 1, client_of(Model(choose, rewrite)))
     assert [row.id for row in grown] == [row.id for row in rows]
     assert [row.tasks for row in grown] == [2, 2, 1, 2, 2]
     assert grown[0].instruction == "Name a letter. Then say 0."
@@ -79,9 +89,9 @@ def test_iterate_keeps_count_order_and_ids(client_of) -> None:
 
 
 def test_row_that_held_once_is_frozen_and_not_asked_again(client_of) -> None:
-    held = iterate([make_row("1", "Say 1.")], 1, client_of(Model(choosing("D"), choosing("D"))))
+    held = iterate_all([make_row("1", "Say 1.")], 1, client_of(Model(choosing("D"), choosing("D"))))
     model = Model(choosing("B"), choosing("B"))
-    (again,) = iterate(held, 2, client_of(model))
+    (again,) = iterate_all(held, 2, client_of(model))
     assert model.asked == []
     assert again.instruction == "Say 1."
     assert [event.outcome for event in again.history] == ["held", "frozen"]
@@ -94,14 +104,14 @@ def test_blank_classification_is_asked_again_and_never_read_as_hold(client_of) -
         return ["", "assistant", "So the option is: C."][attempt - 1]
 
     model = Model(choose, lambda m, a: REWRITE_TO.format("Say 1. Then say why."))
-    (row,) = iterate([make_row("1", "Say 1.")], 1, client_of(model))
+    (row,) = iterate_all([make_row("1", "Say 1.")], 1, client_of(model))
     assert row.history[0].option == "suffix"
     assert len(row.history[0].requests) == 4
 
 
 def test_classification_that_stays_unreadable_is_held_with_its_reason(client_of) -> None:
     model = Model(lambda m, a: "Option A or B, who knows.", choosing("B"))
-    (row,) = iterate([make_row("1", "Say 1.")], 1, client_of(model))
+    (row,) = iterate_all([make_row("1", "Say 1.")], 1, client_of(model))
     event = row.history[0]
     assert (event.option, event.outcome) == ("hold", "held: classify no-option")
     assert len(event.requests) == 3
@@ -126,7 +136,7 @@ def test_rewrite_that_is_no_use_is_asked_again_then_held(client_of, rewrite, rea
     """Faults 7 to 9: the reference accepts any text after a marker."""
     original = make_row("1", "Say `x = 1` in 3 words.", "The material is long.")
     model = Model(choosing("B"), lambda m, a: rewrite)
-    (row,) = iterate([original], 1, client_of(model))
+    (row,) = iterate_all([original], 1, client_of(model))
     assert row.instruction == original.instruction
     assert row.tasks == 1
     assert row.history[0].outcome == f"held: prefix {reason}"
@@ -138,7 +148,7 @@ def test_equal_instructions_are_each_rewritten(client_of) -> None:
     """Fault 2: a map from prompt to output loses rows."""
     rows = [make_row("1", "Say 1."), make_row("2", "Say 1."), make_row("3", "Say 3.")]
     model = Model(choosing("C"), lambda m, a: REWRITE_TO.format("Say 1. Say 3. Then say why."))
-    grown = iterate(rows, 1, client_of(model))
+    grown = iterate_all(rows, 1, client_of(model))
     assert [row.tasks for row in grown] == [2, 2, 2]
     assert len(model.asked) == 4  # two distinct rows, two steps
 
@@ -147,7 +157,7 @@ def test_equal_instructions_are_each_rewritten(client_of) -> None:
 def test_row_without_an_input_is_rewritten(client_of, letter: str) -> None:
     """Fault 3: the reference stops on every such row."""
     model = Model(choosing(letter), lambda m, a: REWRITE_TO.format("Count. Then say it."))
-    (row,) = iterate([make_row("1", "Say it.")], 1, client_of(model))
+    (row,) = iterate_all([make_row("1", "Say it.")], 1, client_of(model))
     assert row.tasks == 2
 
 
@@ -170,8 +180,8 @@ def test_placement_and_system_prompt_survive_iterations(client_of, placement: st
     client = client_of(
         Model(choosing("B"), lambda m, a: REWRITE_TO.format(f"Add {a}. Then say it."))
     )
-    (one,) = iterate([row], 1, client)
-    (two,) = iterate([one], 2, client)
+    (one,) = iterate_all([row], 1, client)
+    (two,) = iterate_all([one], 2, client)
     assert (two.id, two.origin.row, two.placement, two.system) == ("t:1", 7, placement, "Be kind.")
     assert [event.instruction for event in two.history] == ["Say it.", "Add 1. Then say it."]
 
@@ -205,7 +215,7 @@ def test_demonstrations_pass_the_parsers_and_checks_they_teach() -> None:
 def test_respond_answers_rows_and_keeps_the_request(client_of) -> None:
     rows = [make_row("1", "Say 1.", "M.", "Be kind.")]
     model = Model(choosing("B"), choosing("B"), answer="  One.\n")
-    (answered,), lost = respond(rows, client_of(model))
+    (answered,), lost = respond_all(rows, client_of(model))
     assert (answered.output, lost) == ("One.", [])
     assert answered.history[-1] == Event(
         "respond", 0, "", "Say 1.", (model.asked[0].key,), "answered"
@@ -218,7 +228,9 @@ def test_respond_answers_rows_and_keeps_the_request(client_of) -> None:
 
 def test_respond_without_a_usable_reply_quarantines_the_row_whole(client_of) -> None:
     """Faults 1 and 11: blanks and placeholders become data."""
-    answered, (lost,) = respond([make_row("1", "Say 1.")], client_of(Model(None, None, answer=" ")))
+    answered, (lost,) = respond_all(
+        [make_row("1", "Say 1.")], client_of(Model(None, None, answer=" "))
+    )
     assert answered == []
     assert (lost.id, lost.reason) == ("t:1", "unanswered: blank")
     assert "Say 1." in lost.row

@@ -1,5 +1,6 @@
 """Runs a stage from the command line: one name, one job, errors as sentences."""
 
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -22,6 +23,10 @@ def run(stage: Callable[[str], None]) -> None:
     if len(arguments) != 1:
         print(usage, file=sys.stderr)
         sys.exit(2)
+    # Rows and requests hold no cycles: looking for some after every 700 new objects, which is the
+    # default, takes a fifth of a stage's time.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
     try:
         stage(arguments[0])
     except BuildError as error:

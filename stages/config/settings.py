@@ -91,11 +91,11 @@ class Sampling(Section):
 
 
 class Generator(Section):
-    engine: Literal["world", "replay", "transformers"]
     name: str
     revision: Revision
     licence: str
     sampling: Sampling
+    max_tokens_if_truncated: PositiveInt | None
 
 
 class Benchmark(Section):
@@ -131,13 +131,56 @@ class Publish(Section):
     private: bool
 
 
+class Server(Section):
+    """An OpenAI-compatible server, or a fleet behind one address."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
+    """up to and including the version: http://127.0.0.1:8000/v1"""
+    key_variable: Annotated[str, Field(pattern=r"^[A-Za-z_]*[A-Za-z0-9_]*$")]
+    """the environment variable that holds the key; empty: the server asks for none"""
+    concurrency: PositiveInt
+    """most requests under way at once; it adapts below that"""
+    requests_per_minute: PositiveInt | None
+    timeout: Annotated[float, Field(gt=0)]
+    """seconds for one request"""
+    patience: Annotated[float, Field(gt=0)]
+    """seconds without a single reply after which the stage stops"""
+
+
+class Vllm(Section):
+    tensor_parallel: PositiveInt
+    memory: Annotated[float, Field(gt=0, le=1)]
+    """share of the device's memory that it may take"""
+    context: PositiveInt | None
+    """tokens of prompt and reply together; null: the model's own"""
+
+
+class Ray(Section):
+    address: str
+    """`auto` for the cluster that this machine belongs to, `local` for this machine alone"""
+    replicas: PositiveInt
+    inside: Literal["vllm", "openai"]
+
+
+class Price(Section):
+    """US dollars for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
 class Runtime(Section):
     """How the build runs. Never part of an identity: no stage depends on it."""
 
+    engine: Literal["world", "replay", "transformers", "vllm", "openai", "ray"]
     device: Literal["auto", "cpu", "cuda", "mps"]
     device_batch: PositiveInt
     gradient_checkpointing: bool
     generation_batch: PositiveInt
+    vllm: Vllm | None = None
+    openai: Server | None = None
+    ray: Ray | None = None
+    price: Price | None = None
 
 
 class Profile(Section):

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.hub.manifest import Manifest, ParquetFile
 from stages.hub.markdown import code, fence, plain, pretty_json
-from stages.llm.ledger import EXPORT
+from stages.llm.exchange import EXPORT
 from stages.rows.row import SCHEMA
 
 CARD = "README.md"

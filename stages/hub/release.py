@@ -21,7 +21,7 @@ from stages.hub.licences import strictest
 from stages.hub.manifest import Manifest, describe, describe_parquet, libraries, write_manifest
 from stages.hub.shards import count_keys, merge_ledgers, records_of, write_shards
 from stages.hub.tally import LedgerTally, Tally
-from stages.llm.ledger import EXPORT
+from stages.llm.exchange import EXPORT
 from stages.rows.quarantine import conserve
 from stages.rows.row import SCHEMA
 

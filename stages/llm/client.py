@@ -1,12 +1,15 @@
 """Asking a model: a step renders items, the ledger answers what it knows, the engine the rest."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
+from stages.config.errors import BuildError
 from stages.llm.engines import Engine
-from stages.llm.ledger import Ledger
+from stages.llm.ledger import Ledger, Run
 from stages.llm.progress import StageProgress
 from stages.llm.request import Completion, Prompt, Request, SamplingParams
 
@@ -45,71 +48,151 @@ class Answer(Generic[Value]):
     """keys of all requests made, one for each attempt"""
 
 
-@dataclass(slots=True)
 class Client:
-    """A model behind an engine and a ledger.
+    """A model behind an engine and a ledger. Use as a context manager.
 
-    `attempts` is how often an item is asked before it is given up.
+    `attempts` is how often an item is asked before it is given up. After a truncated reply the
+    next attempt may be as long as `max_tokens_if_truncated`, where that is given: a request of
+    its own, so that raising the cap leaves the good replies alone.
     """
 
-    engine: Engine
-    ledger: Ledger
-    sampling: SamplingParams
-    attempts: int
-    progress: StageProgress
-    used: set[str] = field(default_factory=set)
-    """keys of all requests made so far: what the export of the ledger must hold"""
-    counts: Counter[str] = field(default_factory=Counter)
-    """`<step> <failure>` for each reply that was no use"""
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        sampling: SamplingParams,
+        attempts: int,
+        progress: StageProgress,
+        max_tokens_if_truncated: int | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self.used: set[str] = set()
+        """keys of all requests made so far: what the export of the ledger must hold"""
+        self._engine, self._attempts, self._progress = engine, attempts, progress
+        self._sampling = sampling
+        self._longer = replace(sampling, max_tokens=max_tokens_if_truncated or sampling.max_tokens)
+        self._wanted: list[Request] = []
+        self._under_way: dict[str, asyncio.Future[Completion]] = {}
 
-    def advance(self, rows: int) -> None:
-        """Tell the progress that so many more rows are done."""
-        self.progress.advance(rows)
+    def __enter__(self) -> "Client":
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._waiting: asyncio.Queue[Request] = asyncio.Queue()
+        self._driver = self._loop.create_task(self._drive())
+        return self
 
-    def ask(self, items: Sequence[Item], step: Step[Item, Value]) -> list[Answer[Value]]:
-        """One answer for each item, in order. Failures are values here, never exceptions."""
-        prompts = [step.render(item) for item in items]
-        answers: list[Answer[Value]] = [Answer(None) for _ in items]
-        waiting = [index for index, prompt in enumerate(prompts) if prompt is not None]
-        for attempt in range(1, self.attempts + 1):
-            requests = [self._request(prompts[index], attempt) for index in waiting]
-            completions = self._complete(requests)
-            failed = []
-            for index, request, completion in zip(waiting, requests, completions, strict=True):
-                answer = _read(step, items[index], completion, answers[index], request.key)
-                answers[index] = answer
-                if answer.failure:
-                    self.counts[f"{step.name} {answer.failure}"] += 1
-                    failed.append(index)
-            waiting = failed
-            if not waiting:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._runner.close()  # cancels what is under way; the engine frees what it holds
+        asked = self._progress.asked
+        if asked.requests:
+            model = self._engine.model
+            self.ledger.add_run(
+                Run(
+                    self._progress.label,
+                    model.name,
+                    model.revision,
+                    asked.engine,
+                    asked.requests,
+                    asked.prompt_tokens,
+                    asked.completion_tokens,
+                    asked.seconds,
+                )
+            )
+        self._progress.count_damaged(self.ledger.damaged)
+
+    def map(
+        self, work: Callable[[Item], Coroutine[Any, Any, Value]], items: Iterable[Item]
+    ) -> Iterator[Value]:
+        """`work(item)` for each item, in order.
+
+        As many are under way at once as keep the engine busy, so that one that waits for its
+        reply, or asks again, holds up no other; memory holds no more than those.
+        """
+        under_way: deque[asyncio.Task[Value]] = deque()
+        for item in items:
+            if len(under_way) == self._engine.window:
+                yield self._result(under_way.popleft())
+            under_way.append(self._loop.create_task(work(item)))
+        while under_way:
+            yield self._result(under_way.popleft())
+
+    async def ask(self, item: Item, step: Step[Item, Value]) -> Answer[Value]:
+        """What the model says about one item. Failures are values here, never exceptions."""
+        prompt = step.render(item)
+        if prompt is None:
+            return Answer(None)
+        model = self._engine.model
+        if prompt.reference and not model.open_book:
+            prompt = replace(prompt, reference="")
+        answer: Answer[Value] = Answer(None)
+        sampling = self._sampling
+        for attempt in range(1, self._attempts + 1):
+            request = Request(model.name, model.revision, prompt, sampling, attempt)
+            completion = await self._complete(request)
+            answer = _read(step, item, completion, answer, request.key)
+            if not answer.failure:
                 break
-        return answers
+            if completion.outcome == "truncated":
+                sampling = self._longer
+        return answer
 
-    def _request(self, prompt: Prompt | None, attempt: int) -> Request:
-        assert prompt is not None
-        model = self.engine.model
-        shown = prompt if model.open_book else Prompt(prompt.messages)
-        return Request(model.name, model.revision, shown, self.sampling, attempt)
+    def _result(self, task: asyncio.Task[Value]) -> Value:
+        if not task.done():
+            self._loop.run_until_complete(
+                asyncio.wait({task, self._driver}, return_when=asyncio.FIRST_COMPLETED)
+            )
+            if self._driver.done():
+                self._driver.result()  # it ends with an error only
+        self._progress.advance(1)
+        return task.result()
 
-    def _complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Completions in the order of `requests`; each distinct request is asked at most once."""
-        distinct = {request.key: request for request in requests}
-        self.used.update(distinct)
-        known = {
-            key: completion
-            for key, completion in self.ledger.get(list(distinct)).items()
-            if completion.outcome != "failed"
-        }
-        missing = [request for key, request in distinct.items() if key not in known]
-        self.progress.count(hits=len(known))
-        if missing:
-            for position, completion in self.engine.generate(missing):
-                self.ledger.put(missing[position], completion)
-                known[missing[position].key] = completion
-                self.progress.count(asked=1)
-            self.ledger.commit()
-        return [known[request.key] for request in requests]
+    async def _complete(self, request: Request) -> Completion:
+        """The reply to a request; equal requests under way at once are asked once."""
+        completion = self._under_way.get(request.key)
+        if completion is None:
+            completion = self._loop.create_future()
+            self._under_way[request.key] = completion
+            self._wanted.append(request)
+            if len(self._wanted) == 1:
+                # Behind all that is about to run: what it asks for is looked up together.
+                self._loop.call_soon(self._look_up)
+        return await completion
+
+    def _look_up(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        self.used.update(request.key for request in wanted)
+        try:
+            known = self.ledger.get([request.key for request in wanted])
+        except BuildError as error:
+            for request in wanted:
+                self._under_way.pop(request.key).set_exception(error)
+            return
+        hits = 0
+        for request in wanted:
+            completion = known.get(request.key)
+            if completion and completion.outcome in self._engine.serves:
+                self._under_way.pop(request.key).set_result(completion)
+                hits += 1
+            else:
+                self._waiting.put_nowait(request)
+        self._progress.count_hits(hits, missing=len(wanted) - hits)
+
+    async def _drive(self) -> None:
+        """Hand what is missing to the engine, and what arrives to the ledger, then to who waits."""
+        async for arrived in self._engine.generate(self._waiting):
+            held = self.ledger.record(arrived)
+            for request, _ in arrived:
+                self._under_way.pop(request.key).set_result(held[request.key])
+            self._progress.count_asked(completion for _, completion in arrived)
+            # Who waited goes on now: an engine that computes in this thread never waits itself.
+            await asyncio.sleep(0)
+            self._look_up()
+        raise AssertionError("an engine's generator is closed, never exhausted")
 
 
 def _read(

@@ -2,86 +2,107 @@
 
 import hashlib
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import cast
 
 import orjson
-import pyarrow as pa
 
 from stages.config.errors import BuildError
-from stages.llm.request import Completion, Request
-from stages.rows.parquet import ParquetWriter
+from stages.llm.request import Completion, Outcome, Request, encode_context
+from stages.llm.salvage import salvage
 
-# A reply is on disk at most this much later than it arrived: one transaction for each reply costs
-# four to five times the CPU.
-COMMIT_SECONDS = 1.0
-COMMIT_ROWS = 2_000
+FORMAT = 2  # of the file; PRAGMA user_version
 _LOOKUP = 500  # keys in one SELECT; SQLite allows 32,766 variables
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS contexts (hash BLOB PRIMARY KEY, messages BLOB NOT NULL) WITHOUT ROWID;
+# A record is written once and found by its key, so the table keeps the order of arrival: sorted by
+# key, every insertion would touch a page of its own.
+TABLES = """
+CREATE TABLE IF NOT EXISTS contexts (hash BLOB PRIMARY KEY, messages BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS replies (
-    key BLOB PRIMARY KEY,
-    request BLOB NOT NULL,    -- JSON: model, revision, sampling, attempt, last message, reference
-    context BLOB NOT NULL,    -- hash of all messages but the last, which many requests share
-    text TEXT NOT NULL,
+    key BLOB PRIMARY KEY,     -- SHA-256 of the request
     outcome TEXT NOT NULL,
-    prompt_tokens INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL,
-    engine TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    checksum BLOB NOT NULL    -- SHA-256 over the columns above
-) WITHOUT ROWID;
+    reply BLOB NOT NULL,      -- JSON: text, prompt tokens, completion tokens, engine, detail
+    checksum BLOB NOT NULL,   -- over the columns above
+    request BLOB NOT NULL     -- the canonical encoding: its SHA-256 is the key
+);
+CREATE TABLE IF NOT EXISTS runs (
+    stage TEXT NOT NULL, model TEXT NOT NULL, revision TEXT NOT NULL, engine TEXT NOT NULL,
+    requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL
+);
+"""
+_INSERT = """
+INSERT INTO replies (key, outcome, reply, checksum, request) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET
+    outcome = excluded.outcome, reply = excluded.reply, checksum = excluded.checksum
+WHERE replies.outcome = 'failed'
 """
 
-EXPORT = pa.schema(
-    [
-        ("key", pa.string()),
-        ("model", pa.string()),
-        ("revision", pa.string()),
-        ("context", pa.string()),
-        ("prompt", pa.string()),
-        ("reference", pa.string()),
-        ("sampling", pa.string()),
-        ("attempt", pa.int32()),
-        ("reply", pa.string()),
-        ("outcome", pa.string()),
-        ("prompt_tokens", pa.int32()),
-        ("completion_tokens", pa.int32()),
-        ("engine", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request with its reply, as recorded."""
+
+    key: str
+    request: bytes
+    """the canonical encoding of the request, see `Request.encoding`"""
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a stage asked in one run: the figures that the next plan is made from."""
+
+    stage: str
+    model: str
+    revision: str
+    engine: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
 
 
 class Ledger:
     """Replies by request key. Safe for several processes; survives kill -9.
 
-    Use as a context manager. A record that is damaged on disk is never served: it counts in
-    `damaged` and reads as missing.
+    Use as a context manager. A record that is damaged on disk is never served: it is taken out,
+    counts in `damaged`, and reads as missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged = 0
+        self._known_contexts: set[str] = set()
+        self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_TABLES)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            db.text_factory = bytes  # a damaged text need not be UTF-8
+            # Whatever was committed survives the end of this process, however it comes; only a
+            # loss of power can take the last commits, and it leaves the file sound.
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            (found,) = db.execute("PRAGMA user_version").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables and found != FORMAT:
+                raise BuildError(
+                    f"{self.path}: the ledger has format {found}, and this version reads {FORMAT}. "
+                    "Move it away, and import the exported ledgers that you want to keep."
+                )
+            db.executescript(f"{TABLES} PRAGMA user_version = {FORMAT};")
         except (OSError, sqlite3.Error) as error:
             raise BuildError(
-                f"{path}: the ledger cannot be opened ({error}). Make its folder writable, or name "
-                "another file in the environment variable SEQSMITH_LEDGER."
+                f"{self.path}: the ledger cannot be opened ({error}). Make its folder writable, or "
+                "name another file in the environment variable SEQSMITH_LEDGER."
             ) from error
-        self._waiting: list[tuple[Any, ...]] = []
-        self._contexts: dict[bytes, bytes] = {}
-        self._known_contexts: set[bytes] = set()
-        self._last_commit = time.monotonic()
+        return db
 
     def __enter__(self) -> "Ledger":
         return self
@@ -92,129 +113,151 @@ class Ledger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.commit()
         self._db.close()
 
-    def put(self, request: Request, completion: Completion) -> None:
-        """Record a reply; a reply already there under the same key is replaced."""
-        context = orjson.dumps([[m.role, m.content] for m in request.prompt.messages[:-1]])
-        context_hash = hashlib.sha256(context).digest()
-        if context_hash not in self._known_contexts:
-            self._contexts[context_hash] = context
-        described = orjson.dumps(
-            {
-                "model": request.model,
-                "revision": request.revision,
-                "sampling": request.sampling,
-                "attempt": request.attempt,
-                "prompt": request.prompt.messages[-1].content,
-                "reference": request.prompt.reference,
-            }
+    def record(self, arrived: Sequence[tuple[Request, Completion]]) -> dict[str, Completion]:
+        """Write replies, in one transaction; gives what the ledger now holds for each.
+
+        That is the reply that was written first: another process may have asked the same. Only a
+        failure is replaced.
+        """
+        held = {request.key: completion for request, completion in arrived}
+        contexts = [encode_context(request.prompt.messages[:-1]) for request, _ in arrived]
+        written = self.adopt(
+            [Record(request.key, request.encoding, completion) for request, completion in arrived],
+            dict(contexts),
         )
-        record = (
-            bytes.fromhex(request.key),
-            described,
-            context_hash,
+        return held if written == len(held) else held | self.get(list(held))
+
+    def adopt(self, records: Sequence[Record], contexts: Mapping[str, bytes]) -> int:
+        """Write records with the contexts, by hash, that they name; how many were new."""
+        rows = []
+        for record in records:
+            key, reply = bytes.fromhex(record.key), _encode(record.completion)
+            outcome = record.completion.outcome
+            rows.append(
+                (key, outcome, reply, checksum(key, outcome.encode(), reply), record.request)
+            )
+        new = {hash: text for hash, text in contexts.items() if hash not in self._known_contexts}
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR IGNORE INTO contexts VALUES (?, ?)",
+                [(bytes.fromhex(hash), text) for hash, text in new.items()],
+            )
+            written = self._db.executemany(_INSERT, rows).rowcount
+        self._known_contexts.update(new)
+        return written
+
+    def get(self, keys: Sequence[str]) -> dict[str, Completion]:
+        """The recorded replies among `keys`, failures too; absent keys are absent."""
+        rows = self._sound("key, outcome, reply, checksum", keys)
+        return {key.hex(): _decode(outcome, reply) for key, outcome, reply, _ in rows}
+
+    def records(self, keys: Sequence[str]) -> Iterator[Record]:
+        """The recorded replies among `keys` with their requests, sorted by key."""
+        columns = "key, outcome, reply, checksum, request"
+        for key, outcome, reply, _, request in self._sound(columns, sorted(keys)):
+            if hashlib.sha256(request).digest() == key:
+                yield Record(key.hex(), request, _decode(outcome, reply))
+            else:
+                self._take_out([key])
+
+    def context(self, hash: str) -> str:
+        """All messages but the last of a request, as JSON: `[[role, content, [image hash]]]`."""
+        found = self._db.execute(
+            "SELECT messages FROM contexts WHERE hash = ?", (bytes.fromhex(hash),)
+        ).fetchone()
+        if found is None or hashlib.sha256(found[0]).hexdigest() != hash:
+            raise BuildError(
+                f"{self.path}: the messages {hash[:16]}... that requests begin with are damaged. "
+                "Import an exported ledger that holds them, or move the ledger away."
+            )
+        return found[0].decode()
+
+    def add_run(self, run: Run) -> None:
+        """Keep the figures of a run."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [getattr(run, name) for name in Run.__dataclass_fields__],
+            )
+
+    def runs(self, model: str, revision: str) -> list[Run]:
+        """The runs that asked a model something, oldest first."""
+        found = self._db.execute(
+            "SELECT stage, engine, requests, prompt_tokens, completion_tokens, seconds FROM runs "
+            "WHERE model = ? AND revision = ? ORDER BY rowid",
+            (model, revision),
+        )
+        return [
+            Run(stage.decode(), model, revision, engine.decode(), *figures)
+            for stage, engine, *figures in found
+        ]
+
+    def _sound(self, columns: str, keys: Sequence[str]) -> Iterator[tuple[bytes, ...]]:
+        """`columns` of the sound records of `keys`, looked up in batches and sorted within each.
+
+        They begin with key, outcome, reply, checksum.
+        """
+        for start in range(0, len(keys), _LOOKUP):
+            batch = [bytes.fromhex(key) for key in keys[start : start + _LOOKUP]]
+            query = (
+                f"SELECT {columns} FROM replies "  # noqa: S608 - our own column names
+                f"WHERE key IN ({','.join('?' * len(batch))}) ORDER BY key"
+            )
+            rows = self._select(query, batch)
+            sound = [row for row in rows if checksum(row[0], row[1], row[2]) == row[3]]
+            yield from sound
+            if len(sound) < len(rows):
+                self._take_out({row[0] for row in rows} - {row[0] for row in sound})
+
+    def _take_out(self, keys: Collection[bytes]) -> None:
+        self.damaged += len(keys)
+        with self._transaction():
+            self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
+
+    def _select(self, query: str, values: Sequence[bytes]) -> list[tuple[bytes, ...]]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError:
+            # Damage to the file's own structure: what can still be read moves to a new file.
+            self._db.close()
+            self.damaged += salvage(self.path, TABLES, FORMAT)
+            self._known_contexts = set()
+            self._db = self._open()
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise BuildError(
+                f"{self.path}: the ledger cannot be written ({error}). "
+                "Free some space, then run the stage again: nothing already written is lost."
+            ) from error
+
+
+def checksum(key: bytes, outcome: bytes, reply: bytes) -> bytes:
+    """What a sound record holds in its `checksum`."""
+    return hashlib.sha256(b"\0".join((key, outcome, reply))).digest()
+
+
+def _encode(completion: Completion) -> bytes:
+    return orjson.dumps(
+        [
             completion.text,
-            completion.outcome,
             completion.prompt_tokens,
             completion.completion_tokens,
             completion.engine,
             completion.detail,
-        )
-        self._waiting.append((*record, _checksum(record)))
-        late = time.monotonic() - self._last_commit > COMMIT_SECONDS
-        if late or len(self._waiting) >= COMMIT_ROWS:
-            self.commit()
-
-    def commit(self) -> None:
-        """Write what is waiting, in one transaction."""
-        if self._waiting:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO contexts VALUES (?, ?)", self._contexts.items()
-                )
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO replies VALUES (?,?,?,?,?,?,?,?,?,?)", self._waiting
-                )
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise BuildError(
-                    f"{self.path}: the ledger cannot be written ({error}). "
-                    "Free some space, then run the stage again: nothing already written is lost."
-                ) from error
-            self._known_contexts.update(self._contexts)
-            self._contexts, self._waiting = {}, []
-        self._last_commit = time.monotonic()
-
-    def get(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """The recorded replies among `keys`, failures too; absent keys are absent."""
-        self.commit()
-        return {
-            record[0].hex(): Completion(
-                text=record[3],
-                outcome=record[4],
-                prompt_tokens=record[5],
-                completion_tokens=record[6],
-                engine=record[7],
-                detail=record[8],
-            )
-            for record in self._records(keys)
-        }
-
-    def export(self, keys: Iterable[str], path: Path) -> int:
-        """Write the records of `keys` to Parquet, sorted by key; returns how many there are."""
-        self.commit()
-        wanted = sorted(set(keys))
-        with ParquetWriter(path, EXPORT, key="key") as out:
-            out.write(self._exported(wanted))
-        return out.rows
-
-    def _exported(self, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-        contexts: dict[bytes, str] = {}
-        for record in self._records(keys):
-            if record[2] not in contexts:
-                (found,) = self._db.execute(
-                    "SELECT messages FROM contexts WHERE hash = ?", (record[2],)
-                ).fetchone()
-                contexts[record[2]] = found.decode()
-            request = orjson.loads(record[1])
-            yield {
-                **request,
-                "key": record[0].hex(),
-                "sampling": orjson.dumps(request["sampling"]).decode(),
-                "context": contexts[record[2]],
-                "reply": record[3],
-                "outcome": record[4],
-                "prompt_tokens": record[5],
-                "completion_tokens": record[6],
-                "engine": record[7],
-                "detail": record[8],
-            }
-
-    def _records(self, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """The sound records of `keys`, by batches of keys."""
-        for start in range(0, len(keys), _LOOKUP):
-            batch = [bytes.fromhex(key) for key in keys[start : start + _LOOKUP]]
-            marks = ",".join("?" * len(batch))
-            try:
-                rows = self._db.execute(
-                    f"SELECT * FROM replies WHERE key IN ({marks}) ORDER BY key",  # noqa: S608
-                    batch,
-                ).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise BuildError(
-                    f"{self.path}: the ledger cannot be read ({error}). Restore it from a copy, or "
-                    "move it away to ask everything again."
-                ) from error
-            for *record, checksum in rows:
-                if _checksum(tuple(record)) == checksum:
-                    yield tuple(record)
-                else:
-                    self.damaged += 1
+        ]
+    )
 
 
-def _checksum(record: tuple[Any, ...]) -> bytes:
-    parts = [part if isinstance(part, bytes) else str(part).encode() for part in record]
-    return hashlib.sha256(b"\0".join(parts)).digest()
+def _decode(outcome: bytes, reply: bytes) -> Completion:
+    text, prompt_tokens, completion_tokens, engine, detail = orjson.loads(reply)
+    known = cast(Outcome, outcome.decode())  # it is under the checksum
+    return Completion(text, known, prompt_tokens, completion_tokens, engine, detail)

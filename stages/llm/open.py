@@ -2,43 +2,84 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
+from stages.config.errors import BuildError
 from stages.config.paths import ledger_file
-from stages.config.settings import Generator, Settings
+from stages.config.settings import Generator, Runtime, Settings
 from stages.llm.client import Client
 from stages.llm.engines import Engine
 from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
-from stages.llm.request import SamplingParams
+from stages.llm.request import ModelId, SamplingParams
+
+Section = TypeVar("Section")
 
 
 @contextmanager
 def open_generator(settings: Settings, label: str, rows: int) -> Iterator[Client]:
     """The profile's generator, which rewrites and answers; `label` and `rows` for the progress."""
-    generator = settings.profile.generator
-    with Ledger(ledger_file()) as ledger, StageProgress(label, rows) as progress:
-        yield Client(
-            engine=_engine(generator, settings),
+    generator, runtime = settings.profile.generator, settings.profile.runtime
+    price = runtime.price
+    dollars = (price.prompt / 1e6, price.completion / 1e6) if price else None
+    with (
+        Ledger(ledger_file()) as ledger,
+        StageProgress(label, rows, dollars) as progress,
+        Client(
+            engine=open_engine(generator, runtime),
             ledger=ledger,
             sampling=SamplingParams(**generator.sampling.model_dump()),
             attempts=settings.build.seq_instruct.attempts,
             progress=progress,
-        )
+            max_tokens_if_truncated=generator.max_tokens_if_truncated,
+        ) as client,
+    ):
+        yield client
 
 
-def _engine(generator: Generator, settings: Settings) -> Engine:
+def open_engine(generator: Generator, runtime: Runtime) -> Engine:
+    """The engine that runs the generator. It starts with the first request that it gets."""
     # Imported one by one: an engine that is not used must not cost its libraries.
-    if generator.engine == "world":
-        from stages.llm.engines.world import WorldEngine  # noqa: PLC0415
+    name, revision = generator.name, generator.revision
+    match runtime.engine:
+        case "world":
+            from stages.llm.engines.world import WorldEngine  # noqa: PLC0415
 
-        return WorldEngine()
-    if generator.engine == "replay":
-        from stages.llm.engines.replay import ReplayEngine  # noqa: PLC0415
+            if name != "world":
+                raise BuildError(
+                    f"The engine 'world' runs the model 'world', and generator.name is '{name}'. "
+                    "Set it to 'world', or choose another runtime.engine."
+                )
+            return WorldEngine()
+        case "replay":
+            from stages.llm.engines.replay import ReplayEngine  # noqa: PLC0415
 
-        return ReplayEngine(generator.name, generator.revision)
-    from stages.llm.engines.transformers import TransformersEngine  # noqa: PLC0415
+            return ReplayEngine(name, revision)
+        case "transformers":
+            from stages.llm.engines.transformers import TransformersEngine  # noqa: PLC0415
 
-    runtime = settings.profile.runtime
-    return TransformersEngine(
-        generator.name, generator.revision, runtime.device, runtime.generation_batch
-    )
+            return TransformersEngine(name, revision, runtime.device, runtime.generation_batch)
+        case "vllm":
+            from stages.llm.engines.vllm import VllmEngine  # noqa: PLC0415
+
+            return VllmEngine(name, revision, _needed("vllm", runtime.vllm))
+        case "openai":
+            from stages.llm.engines.openai import OpenAIEngine  # noqa: PLC0415
+
+            return OpenAIEngine(ModelId(name, revision), _needed("openai", runtime.openai))
+        case "ray":
+            from stages.llm.engines.ray import RayEngine  # noqa: PLC0415
+
+            ray = _needed("ray", runtime.ray)
+            inside = runtime.model_copy(update={"engine": ray.inside})
+            return RayEngine(partial(open_engine, generator, inside), ray)
+
+
+def _needed(engine: str, section: Section | None) -> Section:
+    if section is None:
+        raise BuildError(
+            f"The engine '{engine}' needs the section runtime.{engine} in the profile; "
+            "docs/engines.md lists its settings."
+        )
+    return section

@@ -1,28 +1,46 @@
-"""A request to a model, its key and its completion."""
+"""A request to a model, its key and its completion. docs/ledger.md: what is in the key, and why."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import orjson
 
 # Part of every key: raise it when the encoding below changes, and all old replies are left alone.
-KEY_VERSION = 1
+KEY_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as a file's bytes, PNG or JPEG; its identity is its content."""
+
+    data: bytes = field(repr=False)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the bytes, 64 hexadecimal digits."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[Image, ...] = ()
+    """shown before the content"""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a step asks: the chat, and what an open-book model may look up besides."""
+    """What a step asks: the chat, the form of the reply, what an open-book model may look up."""
 
     messages: tuple[Message, ...]
+    """the last one is the user's"""
     reference: str = ""
     """the upstream response; only the built-in oracle, which knows no other answer, is shown it"""
+    schema: str = ""
+    """JSON schema that the reply must follow; empty: any text"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +72,26 @@ class Request:
     sampling: SamplingParams
     attempt: int = 1
     """1, 2, ...: the same question asked again after a reply that could not be used"""
+    encoding: bytes = field(init=False, compare=False, repr=False)
+    """the canonical encoding, JSON with sorted keys; the key is its hash"""
     key: str = field(init=False, compare=False)
-    """SHA-256 of the canonical encoding, 64 hexadecimal digits"""
+    """SHA-256 of the encoding, 64 hexadecimal digits"""
 
     def __post_init__(self) -> None:
-        encoding = orjson.dumps(
-            [
-                KEY_VERSION,
-                self.model,
-                self.revision,
-                [[message.role, message.content] for message in self.prompt.messages],
-                self.prompt.reference,
-                asdict(self.sampling),
-                self.attempt,
-            ],
-            option=orjson.OPT_SORT_KEYS,
+        *context, question = self.prompt.messages
+        assert question.role == "user"
+        encoding = encode_request(
+            model=self.model,
+            revision=self.revision,
+            context=encode_context(tuple(context))[0],
+            prompt=question.content,
+            images=[image.hash for image in question.images],
+            reference=self.prompt.reference,
+            schema=self.prompt.schema,
+            sampling=self.sampling,
+            attempt=self.attempt,
         )
+        object.__setattr__(self, "encoding", encoding)
         object.__setattr__(self, "key", hashlib.sha256(encoding).hexdigest())
 
     @property
@@ -78,18 +100,63 @@ class Request:
         return int(self.key[:8], 16) & 0x7FFF_FFFF
 
 
-Outcome = Literal["answered", "truncated", "failed"]
+def encode_request(
+    *,
+    model: str,
+    revision: str,
+    context: str,
+    prompt: str,
+    images: list[str],
+    reference: str,
+    schema: str,
+    sampling: SamplingParams,
+    attempt: int,
+) -> bytes:
+    """The canonical encoding: JSON with sorted keys. `context` and `images` are hashes."""
+    return orjson.dumps(
+        {
+            "attempt": attempt,
+            "context": context,
+            "images": images,
+            "model": model,
+            "prompt": prompt,
+            "reference": reference,
+            "revision": revision,
+            "sampling": sampling,
+            "schema": schema,
+            "version": KEY_VERSION,
+        },
+        option=orjson.OPT_SORT_KEYS,
+    )
+
+
+# Demonstrations come in 120 orders at most, and 8 kB of them with every request: encoded once each.
+@lru_cache(maxsize=1_024)
+def encode_context(messages: tuple[Message, ...]) -> tuple[str, bytes]:
+    """All messages but the last, canonically: their SHA-256 and the JSON that it is taken over."""
+    encoded = orjson.dumps(
+        [[m.role, m.content, [image.hash for image in m.images]] for m in messages]
+    )
+    return hashlib.sha256(encoded).hexdigest(), encoded
+
+
+Outcome = Literal["answered", "truncated", "rejected", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back. Only `answered` is an answer; the rest is kept for audit."""
+    """What came back. Only `answered` is an answer; the rest is kept for audit.
+
+    `truncated`: the cap on tokens was reached. `rejected`: this request itself was refused, and
+    would be again. `failed`: what would not fail for ever, such as a server that is down.
+    """
 
     text: str
+    """the reply; for `rejected` and `failed` what came instead, if anything"""
     outcome: Outcome
     prompt_tokens: int
     completion_tokens: int
     engine: str
     """engine facts as JSON: name, versions, device"""
     detail: str = ""
-    """for `failed`: what happened"""
+    """for `rejected` and `failed`: what happened"""

@@ -1,6 +1,5 @@
 """Seq-Instruct: one iteration turns rows into longer sequences of tasks (paper, section 2.3.2)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from stages.llm.client import Answer, Client, Step, Unusable
@@ -57,23 +56,19 @@ CLASSIFY: Step[Row, str] = Step("classify", _render_classify, _parse_classify)
 REWRITE: Step[Chosen, str] = Step("rewrite", _render_rewrite, _parse_rewrite)
 
 
-def iterate(rows: Sequence[Row], iteration: int, client: Client) -> list[Row]:
-    """The rows after one more iteration: as many, in the same order, each with one more event.
+async def iterate(row: Row, iteration: int, client: Client) -> Row:
+    """The row after one more iteration, with one more event.
 
     A row that was held before is frozen. A row is held when the model says so, or when no usable
     reply comes within the client's attempts; the reason is in the event's outcome.
     """
-    asked = [row for row in rows if not row.is_held]
-    choices = client.ask(asked, CLASSIFY)
-    chosen = [
-        Chosen(row, choice.value or "hold") for row, choice in zip(asked, choices, strict=True)
-    ]
-    rewrites = client.ask(chosen, REWRITE)
-    changed = {
-        one.row.id: _grown(one, iteration, choice, rewrite)
-        for one, choice, rewrite in zip(chosen, choices, rewrites, strict=True)
-    }
-    return [changed.get(row.id) or _frozen(row, iteration) for row in rows]
+    if row.is_held:
+        event = Event("sequence", iteration, "hold", row.instruction, (), "frozen")
+        return replace(row, history=(*row.history, event))
+    choice = await client.ask(row, CLASSIFY)
+    chosen = Chosen(row, choice.value or "hold")
+    rewrite = await client.ask(chosen, REWRITE)
+    return _grown(chosen, iteration, choice, rewrite)
 
 
 def _grown(chosen: Chosen, iteration: int, choice: Answer[str], rewrite: Answer[str]) -> Row:
@@ -98,8 +93,3 @@ def _grown(chosen: Chosen, iteration: int, choice: Answer[str], rewrite: Answer[
         tasks=row.tasks + (outcome == "rewritten"),
         history=(*row.history, event),
     )
-
-
-def _frozen(row: Row, iteration: int) -> Row:
-    event = Event("sequence", iteration, "hold", row.instruction, (), "frozen")
-    return replace(row, history=(*row.history, event))

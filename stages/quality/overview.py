@@ -18,7 +18,7 @@ def overview(settings: Settings, paths: Paths) -> dict[str, Any]:
     build, profile = settings.build, settings.profile
     return {
         "profile": build.profile,
-        "generator": profile.generator.model_dump(include={"name", "engine", "revision"}),
+        "generator": profile.generator.model_dump(include={"name", "revision"}),
         "base": profile.training.base,
         "datasets": [_dataset(build, paths, name) for name in build.datasets],
         "models": [_model(build, paths, name) for name in build.models],

@@ -130,6 +130,12 @@ def write_records(path: Path, schema: pa.Schema, records: Iterable[dict], key: s
         writer.write(sorted(records, key=lambda record: record[key]))
 
 
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file in order, `BATCH` of them in memory at a time."""
+    for rows in read_batches(path):
+        yield from rows
+
+
 def read_batches(path: Path, size: int = BATCH) -> Iterator[list[Row]]:
     """The rows of a file in order, `size` at a time."""
     for batch in read_tables(path, size):

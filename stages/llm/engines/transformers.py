@@ -1,6 +1,7 @@
 """The `transformers` engine: one process, one device; for laptops and for tiny models."""
 
-from collections.abc import Iterator, Sequence
+from asyncio import Queue
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cached_property
 
 import orjson
@@ -22,6 +23,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from stages.config.errors import BuildError
+from stages.llm.engines import FINAL, take
 from stages.llm.request import Completion, Request, SamplingParams
 from stages.training.chat import encode_prompts
 from stages.training.model_files import identify
@@ -36,12 +38,23 @@ class TransformersEngine:
     differently for 128 rows than for one.
     """
 
+    window = 4_000
+    serves = FINAL
+
     def __init__(self, model: str, revision: str, device: str, batch: int) -> None:
         self.model = identify(model, revision)
         self._source, self._revision, self._batch = model, revision or None, batch
         self._device = _pick_device(device)
 
-    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+    async def generate(
+        self, waiting: Queue[Request]
+    ) -> AsyncIterator[list[tuple[Request, Completion]]]:
+        while True:
+            requests = await take(waiting, self.window)
+            for arrived in self._generate(requests):
+                yield arrived
+
+    def _generate(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Completion]]]:
         prompts = encode_prompts(
             self._tokenizer,
             [[{"role": m.role, "content": m.content} for m in r.prompt.messages] for r in requests],
@@ -56,14 +69,13 @@ class TransformersEngine:
                 f"the prompt of {len(prompt)} tokens and an answer of up to "
                 f"{request.sampling.max_tokens} do not fit into the model's {context}"
             )
-            yield index, Completion("", "failed", len(prompt), 0, self._facts, detail)
+            yield [(request, Completion("", "rejected", len(prompt), 0, self._facts, detail))]
         # Longest first: what does not fit into memory fails at once, not at the end.
         fitting.sort(key=lambda index: (-len(prompts[index]), requests[index].key))
         for batch in _batches(fitting, requests, self._batch):
-            completions = self._answer(
-                [requests[index] for index in batch], [prompts[index] for index in batch]
-            )
-            yield from zip(batch, completions, strict=True)
+            together = [requests[index] for index in batch]
+            completions = self._answer(together, [prompts[index] for index in batch])
+            yield list(zip(together, completions, strict=True))
 
     @torch.inference_mode()
     def _answer(
