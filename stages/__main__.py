@@ -1,6 +1,8 @@
 """The command line, installed as `seqsmith`; stages themselves run as `python -m stages.<verb>`."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -42,6 +44,64 @@ def summary() -> None:
     if not path.is_file():
         raise BuildError(f"{path}: no such file. Run `dvc repro` to build it.")
     print(path.read_text(encoding="utf-8"), end="")
+
+
+@app.command()
+def plan(
+    target: Annotated[
+        str, typer.Argument(help="A dataset or a sequence; without one, every dataset.")
+    ] = "",
+) -> None:
+    """Say what a build would ask the model, why, and what that would take.
+
+    The rows of the sources as they are now meet the ledger; nothing is asked and nothing written.
+
+    Example: seqsmith plan alpaca-sit
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from stages.config.load import load_settings  # noqa: PLC0415
+    from stages.plan.plan import plan as make_plan  # noqa: PLC0415
+
+    Console().print(make_plan(load_settings(), target))
+
+
+@app.command()
+def show(
+    row: Annotated[str, typer.Argument(help="The id of a row, or the beginning of one.")],
+) -> None:
+    """Tell the life of a row: source, iterations, requests and replies, audit, release.
+
+    Example: seqsmith show alpaca:0a1b2c3d
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from stages.config.load import load_settings  # noqa: PLC0415
+    from stages.config.paths import Paths  # noqa: PLC0415
+    from stages.quality.life import lives  # noqa: PLC0415
+    from stages.quality.life_text import life_text  # noqa: PLC0415
+
+    build = load_settings().build
+    for life in lives(build, Paths(build.profile), row):
+        Console().print(life_text(life))
+
+
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Exported ledgers: *.ledger.parquet")],
+) -> None:
+    """Take the replies of exported ledgers into the local one, so that they need not be asked.
+
+    Example: seqsmith import release/alpaca-sit/ledger/*.parquet
+    """
+    from stages.config.paths import ledger_file  # noqa: PLC0415
+    from stages.llm.exchange import import_ledger  # noqa: PLC0415
+    from stages.llm.ledger import Ledger  # noqa: PLC0415
+
+    with Ledger(ledger_file()) as ledger:
+        for file in files:
+            read, new = import_ledger(file, ledger)
+            print(f"{file}: {read:,} replies, {new:,} of them new, in {ledger.path}")
 
 
 def main() -> None:

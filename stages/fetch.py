@@ -8,23 +8,17 @@ Example: python -m stages.fetch alpaca
 """
 
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 
 from stages.config.command import pick, run
-from stages.config.errors import BuildError
 from stages.config.load import load_settings
 from stages.config.paths import Paths
-from stages.config.settings import Source
 from stages.rows.measure import write_metrics
 from stages.rows.parquet import RowWriter, count_rows
 from stages.rows.quarantine import conserve, reasons, write_quarantine
-from stages.sources.files import find_file, open_file
 from stages.sources.gather import gather, listed, metrics
-from stages.sources.hub import open_hub
+from stages.sources.open import open_upstream
 from stages.sources.upstream import Upstream
-from stages.world.revision import world_revision
-from stages.world.rows import draw_rows
 
 
 def main(name: str) -> None:
@@ -47,21 +41,6 @@ def main(name: str) -> None:
     conserve(f"fetch {name}", kept, count_rows(output), refused.total())
     write_metrics(paths.metrics(f"sources/{name}"), metrics(gathered, upstream))
     print(summary(name, upstream, len(gathered.rows), gathered.sampled_out, refused))
-
-
-def open_upstream(name: str, given: Path, source: Source) -> Upstream:
-    """The user's file where there is one, else the profile's origin."""
-    file = find_file(given, name)
-    if file:
-        return open_file(file)
-    if source.origin == "hub":
-        return open_hub(name, source)
-    if source.rows is None:
-        raise BuildError(
-            f"sources.{name}.rows is null, but the built-in world has no end. Give a number of "
-            "rows in the profile."
-        )
-    return Upstream("world", world_revision(), islice(draw_rows(name), source.rows))
 
 
 def summary(

@@ -27,7 +27,7 @@ def validate(name: str) -> None:
     settings = load_settings()
     paths = Paths(settings.build.profile)
     pick("dataset", name, settings.build.datasets)
-    chain = lineage(settings.build, name)
+    chain = lineage(settings.build, f"datasets/{name}")
     training, limits = settings.profile.training, settings.build.thresholds
     unit, count_tokens = token_counter(training.base)
 

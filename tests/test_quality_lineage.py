@@ -19,20 +19,20 @@ def build(**sections: object) -> Build:
 
 
 def test_lineage_leads_from_the_source_to_the_dataset() -> None:
-    assert lineage(build(), "alpaca-sit") == [
+    assert lineage(build(), "datasets/alpaca-sit") == [
         "sources/alpaca",
         "sequences/alpaca-1",
         "sequences/alpaca-2",
         "datasets/alpaca-sit",
     ]
-    assert lineage(build(), "alpaca-it") == ["sources/alpaca", "datasets/alpaca-it"]
+    assert lineage(build(), "datasets/alpaca-it") == ["sources/alpaca", "datasets/alpaca-it"]
 
 
 def test_lineage_in_a_circle_is_an_error_that_names_it() -> None:
     circle = {"a": {"reads": "sequences/b"}, "b": {"reads": "sequences/a"}}
     settings = build(sequences=circle, datasets={"c": {"reads": "sequences/a"}})
     with pytest.raises(BuildError, match="sequences/b reads sequences/a, which is made from it"):
-        lineage(settings, "c")
+        lineage(settings, "datasets/c")
 
 
 def test_tokens_are_those_of_the_base_where_it_is_a_folder(tmp_path: Path) -> None:

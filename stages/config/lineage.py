@@ -1,12 +1,12 @@
-"""What a dataset comes from: the references from its source to itself."""
+"""What a table comes from: the references from its source to itself."""
 
 from stages.config.errors import BuildError
 from stages.config.settings import Build
 
 
-def lineage(build: Build, dataset: str) -> list[str]:
-    """`[sources/a, sequences/a-1, ..., datasets/DATASET]`; raises BuildError for a circle."""
-    chain = [f"datasets/{dataset}"]
+def lineage(build: Build, reference: str) -> list[str]:
+    """`[sources/a, sequences/a-1, ..., reference]`; raises BuildError for a circle."""
+    chain = [reference]
     while not chain[0].startswith("sources/"):
         kind, name = chain[0].split("/")
         made = build.sequences if kind == "sequences" else build.datasets

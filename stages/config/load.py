@@ -159,4 +159,4 @@ def _check_references(settings: Settings, path: Path) -> None:
     if mistakes:
         raise BuildError("\n".join(mistakes))
     for dataset in build.datasets:
-        lineage(build, dataset)
+        lineage(build, f"datasets/{dataset}")

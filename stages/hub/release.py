@@ -33,7 +33,7 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
     together.
     """
     profile = settings.profile
-    chain = lineage(settings.build, name)
+    chain = lineage(settings.build, f"datasets/{name}")
     tables = tables_of(paths, chain)
     released = tables[-1].rows
     exports = exports_of(paths, chain)

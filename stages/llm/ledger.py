@@ -96,7 +96,8 @@ class Ledger:
                     f"{self.path}: the ledger has format {found}, and this version reads {FORMAT}. "
                     "Move it away, and import the exported ledgers that you want to keep."
                 )
-            db.executescript(f"{TABLES} PRAGMA user_version = {FORMAT};")
+            if not tables:
+                db.executescript(f"{TABLES} PRAGMA user_version = {FORMAT};")
         except (OSError, sqlite3.Error) as error:
             raise BuildError(
                 f"{self.path}: the ledger cannot be opened ({error}). Make its folder writable, or "

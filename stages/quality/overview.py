@@ -27,7 +27,7 @@ def overview(settings: Settings, paths: Paths) -> dict[str, Any]:
 
 
 def _dataset(build: Build, paths: Paths, name: str) -> dict[str, Any]:
-    chain = lineage(build, name)
+    chain = lineage(build, f"datasets/{name}")
     verdict = _audit(paths, name)
     release = paths.folder("release", name)
     receipt = _found(paths.folder("published") / f"{name}.json")

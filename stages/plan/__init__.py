@@ -1,0 +1,1 @@
+"""The plan: what a build would ask, and why, before it asks."""
