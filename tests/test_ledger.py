@@ -284,7 +284,7 @@ everything = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(everything)
 def test_export_imported_elsewhere_gives_the_same_replies(
     tmp_path_factory: pytest.TempPathFactory, recorded: list

@@ -33,7 +33,7 @@ def page(
     why.add_column(justify="right")
     for name, rows in reasons.most_common():
         why.add_row(f"{rows:,}", name, REASONS[name])
-    parts = [table, why, Text(totals(counts, estimates, dollars))]
+    parts: list[Table | Text] = [table, why, Text(totals(counts, estimates, dollars))]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts if part is not why or reasons))
 
 

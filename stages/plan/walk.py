@@ -1,4 +1,4 @@
-"""Walks the rows of a dataset through its stages, on the ledger alone, and counts what is missing."""
+"""Walks rows through the stages of a dataset, on the ledger alone; counts what is missing."""
 
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Sequence
