@@ -38,11 +38,9 @@ def summary() -> None:
     Example: seqsmith summary
     """
     from stages.config.load import load_settings  # noqa: PLC0415
-    from stages.config.paths import Paths  # noqa: PLC0415
+    from stages.config.paths import Paths, must_exist  # noqa: PLC0415
 
-    path = Paths(load_settings().build.profile).folder("report") / "summary.txt"
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file. Run `dvc repro` to build it.")
+    path = must_exist(Paths(load_settings().build.profile).folder("report") / "summary.txt")
     print(path.read_text(encoding="utf-8"), end="")
 
 

@@ -146,14 +146,14 @@ def test_reference_is_shown_to_an_open_book_model_only(opened: Opener) -> None:
 
 
 def test_replay_with_a_missing_reply_names_count_and_request(opened: Opener) -> None:
-    client = opened(ReplayEngine("model", "revision"))
+    client = opened(ReplayEngine(StandIn.model))
     with pytest.raises(BuildError, match=r"2 of the first requests have no reply(.|\n)*'one'"):
         ask(client, ["one", "two"])
 
 
 def test_replay_takes_a_recorded_failure_for_what_it_was(opened: Opener) -> None:
     before = ask(opened(StandIn(lambda request: None), attempts=2), ["1"])
-    assert ask(opened(ReplayEngine("model", "revision"), attempts=2), ["1"]) == before
+    assert ask(opened(ReplayEngine(StandIn.model), attempts=2), ["1"]) == before
 
 
 def test_error_of_an_engine_ends_the_stage_and_keeps_what_had_come(opened: Opener) -> None:

@@ -13,6 +13,7 @@ from stages import fetch, respond, sequence
 from stages.config.errors import BuildError
 from stages.config.load import load_settings
 from stages.config.paths import Paths
+from stages.llm.request import ModelId
 from stages.methods import seq_instruct
 from stages.plan.plan import plan
 from stages.quality.life import lives
@@ -176,7 +177,7 @@ def test_plan_tells_an_edited_prompt_from_an_edited_row(
 
 def test_plan_names_another_model(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build()
-    monkeypatch.setattr("stages.llm.engines.world.world_revision", lambda: "another")
+    monkeypatch.setattr("stages.llm.engines.world.WORLD", ModelId("world", "another", True))
     assert planned()["model"] == [ROWS]
 
 

@@ -290,3 +290,28 @@ def test_killed_20_times_wastes_no_more_than_is_under_way_and_ends_with_the_same
     assert {path.name: file_hash(path) for path in RESPONSES.parent.iterdir()} == undisturbed
     assert count <= server.requests <= count + 20 * CONCURRENCY
     assert server.requests > count  # kills that waste nothing would show nothing
+
+
+def test_release_is_rebuilt_bit_for_bit_from_its_ledger_alone(
+    project: Path, server: LoopbackLLM
+) -> None:
+    rows = records()
+    rows[7]["instruction"] += " [[fault:400]]"  # what was refused comes out refused again
+    write_source(rows)
+    answer(), iterate()
+    made = {path: file_hash(path) for path in Path("data").rglob("*") if path.is_file()}
+    Path("ledger.sqlite").unlink()
+    exports = [str(path) for path in Path("data").rglob("*.ledger.parquet")]
+    command = [sys.executable, "-m", "stages", "import", *exports]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert f"{count_rows(Path(exports[0])):,} replies" in told
+
+    settle("http://127.0.0.1:9/v1")  # nobody is there
+    profile = Path("profiles/sample.yaml")
+    profile.write_text(profile.read_text("utf-8").replace("engine: openai", "engine: replay"))
+    shutil.rmtree("data/sample/datasets")
+    shutil.rmtree("data/sample/sequences")
+    before = server.requests
+    answer(), iterate()
+    assert {path: file_hash(path) for path in made} == made
+    assert server.requests == before

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from stages.config.errors import BuildError
+
 
 class Paths:
     """The files of one profile, relative to the root of the repository."""
@@ -25,6 +27,13 @@ class Paths:
     def folder(self, kind: str, name: str = "") -> Path:
         """A folder of outputs: `audit`, `models`, `scores`, `report`, `release`, `published`."""
         return self.root / kind / name
+
+
+def must_exist(path: Path) -> Path:
+    """The path. Raises BuildError when there is no such file."""
+    if not path.is_file():
+        raise BuildError(f"{path}: no such file. Run `dvc repro` to build it.")
+    return path
 
 
 def ledger_file() -> Path:

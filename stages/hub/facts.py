@@ -9,7 +9,7 @@ import orjson
 from pydantic import ValidationError
 
 from stages.config.errors import BuildError
-from stages.config.paths import Paths
+from stages.config.paths import Paths, must_exist
 from stages.config.settings import Profile
 from stages.config.settings import Source as SourceSettings
 from stages.hub.licences import UNKNOWN
@@ -18,13 +18,6 @@ from stages.hub.tally import LedgerTally, Tally
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import count_rows
 from stages.rows.quarantine import conserve, quarantine_path, reasons
-
-
-def must_exist(path: Path) -> Path:
-    """The path. Raises BuildError when there is no such file."""
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file. Run `dvc repro` to build it.")
-    return path
 
 
 def tables_of(paths: Paths, chain: Sequence[str]) -> list[Table]:

@@ -54,8 +54,9 @@ def open_engine(generator: Generator, runtime: Runtime) -> Engine:
             return WorldEngine()
         case "replay":
             from stages.llm.engines.replay import ReplayEngine  # noqa: PLC0415
+            from stages.llm.engines.world import WORLD  # noqa: PLC0415
 
-            return ReplayEngine(name, revision)
+            return ReplayEngine(WORLD if name == "world" else ModelId(name, revision))
         case "transformers":
             from stages.llm.engines.transformers import TransformersEngine  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.config.errors import BuildError
-from stages.config.paths import Paths
+from stages.config.paths import Paths, must_exist
 from stages.quality.facts import (
     REQUESTS,
     ROWS,
@@ -41,7 +41,7 @@ class Facts:
 
 def columns(path: Path) -> pl.DataFrame:
     """Every column of a row or of the file: `id` (its name), `other_column`, `null_cells`."""
-    _must_be_there(path)
+    must_exist(path)
     expected = {field.name: (at, field.type) for at, field in enumerate(SCHEMA)}
     try:
         schema = pq.read_schema(path)
@@ -131,13 +131,8 @@ def _read_quarantine(paths: Paths, chain: Sequence[str]) -> pl.DataFrame:
 
 def _read(path: Path, *columns: str | pl.Expr, **named: pl.Expr) -> pl.DataFrame:
     """Columns of a file; computed while reading, so that no file is in memory whole."""
-    _must_be_there(path)
+    must_exist(path)
     return pl.scan_parquet(path).select(*columns, **named).collect(engine="streaming")
-
-
-def _must_be_there(path: Path) -> None:
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file. Run `dvc repro` to build what it comes from.")
 
 
 def _accounts(

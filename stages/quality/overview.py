@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.config.errors import BuildError
 from stages.config.lineage import lineage
-from stages.config.paths import Paths
+from stages.config.paths import Paths, must_exist
 from stages.config.settings import Build, Settings
 from stages.quality.paper import TABLE_3
 from stages.rows.measure import read_metrics
@@ -50,9 +50,7 @@ def _dataset(build: Build, paths: Paths, name: str) -> dict[str, Any]:
 
 
 def _audit(paths: Paths, dataset: str) -> dict[str, Any]:
-    path = paths.folder("audit", dataset) / "validation.json"
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file. Run `dvc repro` to build what it comes from.")
+    path = must_exist(paths.folder("audit", dataset) / "validation.json")
     verdict = read_metrics(path)
     if not verdict["statistics"]:
         raise BuildError(

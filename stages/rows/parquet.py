@@ -16,6 +16,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from stages.config.errors import BuildError
+from stages.config.paths import must_exist
 from stages.rows.logical import logical_hash as logical_hash
 from stages.rows.row import SCHEMA, Row, from_record, to_record
 
@@ -144,9 +145,7 @@ def read_batches(path: Path, size: int = BATCH) -> Iterator[list[Row]]:
 
 def read_tables(path: Path, size: int = BATCH) -> Iterator[pa.RecordBatch]:
     """The record batches of a file in order. Raises BuildError when the file is not there."""
-    if not path.is_file():
-        raise BuildError(f"{path}: no such file. Run `dvc repro` to build what it comes from.")
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with pq.ParquetFile(must_exist(path), pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=size)
 
 

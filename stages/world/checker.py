@@ -24,11 +24,6 @@ class Score:
     exact: bool
     """all of them right, and nothing else said"""
 
-    @property
-    def followed(self) -> bool:
-        """Whether every task was attempted (the following rate counts these answers)."""
-        return self.attempted == self.tasks
-
 
 def check(answer: str, asks: Sequence[Ask], passage: Passage | None) -> Score:
     """Score `answer` against the chain; answers must come in order, but any layout will do.

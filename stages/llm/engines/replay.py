@@ -15,8 +15,8 @@ class ReplayEngine:
     # What failed when the ledger was made belongs to the build too.
     serves: frozenset[Outcome] = FINAL | {"failed"}
 
-    def __init__(self, name: str, revision: str) -> None:
-        self.model = ModelId(name, revision)
+    def __init__(self, model: ModelId) -> None:
+        self.model = model
 
     async def generate(
         self, waiting: Queue[Request]

@@ -11,6 +11,8 @@ from stages.llm.request import Completion, ModelId, Request
 from stages.world.oracle import NoAnswer, reply
 from stages.world.revision import world_revision
 
+WORLD = ModelId("world", world_revision(), open_book=True)
+
 
 class WorldEngine:
     """Answers each request at once, from the request alone. Its tokens are words."""
@@ -19,7 +21,7 @@ class WorldEngine:
     serves = FINAL
 
     def __init__(self) -> None:
-        self.model = ModelId("world", world_revision(), open_book=True)
+        self.model = WORLD
         self._facts = orjson.dumps({"engine": "world", "revision": self.model.revision}).decode()
 
     async def generate(
