@@ -11,7 +11,7 @@ import pytest
 from stages.config.errors import BuildError
 from stages.config.settings import Runtime, Training
 from stages.llm.engines.transformers import TransformersEngine
-from stages.llm.request import Completion, Message, Prompt, Request, SamplingParams
+from stages.llm.request import Completion, Image, Message, Prompt, Request, SamplingParams
 from stages.training.model_files import identify
 from stages.training.text import finetune
 from stages.training.tiny import CONTEXT, make_model, make_tokenizer
@@ -116,6 +116,20 @@ def test_prompt_without_room_for_an_answer_is_rejected_alone(model: Path) -> Non
     assert completions[long].outcome == "rejected"
     assert f"do not fit into the model's {CONTEXT}" in completions[long].detail
     assert completions["Name one."].outcome == "answered"
+
+
+def test_what_the_engine_cannot_do_is_rejected_alone(model: Path) -> None:
+    engine = TransformersEngine(str(model), "", "cpu", 8)
+    name, revision = engine.model.name, engine.model.revision
+    prompts = [
+        Prompt((Message("user", "Name one."),), schema="{}"),
+        Prompt((Message("user", "Name one.", (Image(b"png"),)),)),
+        Prompt((Message("user", "Name one."),)),
+    ]
+    asked = [Request(name, revision, prompt, GREEDY) for prompt in prompts]
+    found = complete(engine, asked)
+    assert [one.outcome for one in found] == ["rejected", "rejected", "answered"]
+    assert "neither images nor an output schema" in found[0].detail
 
 
 def test_facts_name_versions_device_and_number_type(model: Path) -> None:

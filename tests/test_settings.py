@@ -66,6 +66,40 @@ def test_unknown_engine_names_the_nearest(project: Path) -> None:
         load_settings(project)
 
 
+def test_engine_without_its_section_is_a_mistake(project: Path) -> None:
+    profile = project / "profiles" / "sample.yaml"
+    edit(profile, "engine: world", "engine: openai")
+    edit(profile, "  name: world", "  name: model")
+    with pytest.raises(BuildError, match="'runtime.openai' is missing; the engine 'openai' needs"):
+        load_settings(project)
+
+
+def test_engine_inside_ray_needs_its_section_too(project: Path) -> None:
+    profile = project / "profiles" / "sample.yaml"
+    edit(profile, "engine: world", "engine: ray\n  ray: {address: auto, replicas: 2, inside: vllm}")
+    edit(profile, "  name: world", "  name: model")
+    with pytest.raises(BuildError, match="'runtime.vllm' is missing; the engine 'ray' needs it"):
+        load_settings(project)
+
+
+@pytest.mark.parametrize(("engine", "model"), [("world", "model"), ("transformers", "world")])
+def test_engine_and_model_that_do_not_belong_together_are_a_mistake(
+    project: Path, engine: str, model: str
+) -> None:
+    profile = project / "profiles" / "sample.yaml"
+    edit(profile, "engine: world", f"engine: {engine}")
+    edit(profile, "  name: world", f"  name: {model}")
+    with pytest.raises(BuildError, match=f"'{engine}' cannot run the model '{model}'"):
+        load_settings(project)
+
+
+def test_mistake_in_an_optional_section_names_what_is_known_there(project: Path) -> None:
+    profile = project / "profiles" / "sample.yaml"
+    edit(profile, "engine: world", "engine: world\n  vllm: {memry: 0.5}")
+    with pytest.raises(BuildError, match="is not a setting. Did you mean 'memory'"):
+        load_settings(project)
+
+
 def test_unknown_profile_names_the_nearest(project: Path) -> None:
     edit(project / "params.yaml", "profile: sample", "profile: sampel")
     with pytest.raises(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar
 
 import yaml
@@ -101,6 +102,8 @@ def _names(model: type[BaseModel], at: Location) -> list[str]:
             section = section.model_fields[str(part)].annotation
         else:  # dict[Name, Section] or list[Section]: the last type argument
             section = section.__args__[-1]
+        if isinstance(section, UnionType):  # Section | None
+            section = section.__args__[0]
     if isinstance(section, type) and issubclass(section, BaseModel):
         return list(section.model_fields)
     return []
@@ -144,6 +147,22 @@ def _check_references(settings: Settings, path: Path) -> None:
         for name in names
         if name not in getattr(profile, kind)
     ]
+    runtime = profile.runtime
+    engines = {runtime.engine, *([runtime.ray.inside] if runtime.ray else [])}
+    mistakes += [
+        f"{path}: 'runtime.{engine}' is missing; the engine '{runtime.engine}' needs it. "
+        "docs/engines.md lists its settings."
+        for engine in ("vllm", "openai", "ray")
+        if engine in engines and getattr(runtime, engine) is None
+    ]
+    if (runtime.engine == "world") != (profile.generator.name == "world") and (
+        runtime.engine != "replay"
+    ):
+        mistakes.append(
+            f"{path}: the engine '{runtime.engine}' cannot run the model "
+            f"'{profile.generator.name}'. The engine 'world' runs the model 'world', and no other "
+            "engine does, except that 'replay' replays any."
+        )
     if profile.releasable:
         pinned = {
             **{f"sources.{name}.revision": one.revision for name, one in profile.sources.items()},

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
 
-from stages.config.errors import BuildError
 from stages.config.paths import ledger_file
 from stages.config.settings import Generator, Runtime, Settings
 from stages.llm.client import Client
@@ -13,8 +11,6 @@ from stages.llm.engines import Engine
 from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
 from stages.llm.request import ModelId, SamplingParams
-
-Section = TypeVar("Section")
 
 
 @contextmanager
@@ -46,11 +42,6 @@ def open_engine(generator: Generator, runtime: Runtime) -> Engine:
         case "world":
             from stages.llm.engines.world import WorldEngine  # noqa: PLC0415
 
-            if name != "world":
-                raise BuildError(
-                    f"The engine 'world' runs the model 'world', and generator.name is '{name}'. "
-                    "Set it to 'world', or choose another runtime.engine."
-                )
             return WorldEngine()
         case "replay":
             from stages.llm.engines.replay import ReplayEngine  # noqa: PLC0415
@@ -64,23 +55,16 @@ def open_engine(generator: Generator, runtime: Runtime) -> Engine:
         case "vllm":
             from stages.llm.engines.vllm import VllmEngine  # noqa: PLC0415
 
-            return VllmEngine(name, revision, _needed("vllm", runtime.vllm))
+            assert runtime.vllm  # checked with the settings
+            return VllmEngine(name, revision, runtime.vllm)
         case "openai":
             from stages.llm.engines.openai import OpenAIEngine  # noqa: PLC0415
 
-            return OpenAIEngine(ModelId(name, revision), _needed("openai", runtime.openai))
+            assert runtime.openai
+            return OpenAIEngine(ModelId(name, revision), runtime.openai)
         case "ray":
             from stages.llm.engines.ray import RayEngine  # noqa: PLC0415
 
-            ray = _needed("ray", runtime.ray)
-            inside = runtime.model_copy(update={"engine": ray.inside})
-            return RayEngine(partial(open_engine, generator, inside), ray)
-
-
-def _needed(engine: str, section: Section | None) -> Section:
-    if section is None:
-        raise BuildError(
-            f"The engine '{engine}' needs the section runtime.{engine} in the profile; "
-            "docs/engines.md lists its settings."
-        )
-    return section
+            assert runtime.ray
+            inside = runtime.model_copy(update={"engine": runtime.ray.inside})
+            return RayEngine(partial(open_engine, generator, inside), runtime.ray)

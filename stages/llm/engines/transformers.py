@@ -62,13 +62,16 @@ class TransformersEngine:
         context = getattr(self._network.config, "max_position_embeddings", None)
         fitting = []
         for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
-            if context is None or len(prompt) + request.sampling.max_tokens <= context:
+            if request.prompt.schema or any(m.images for m in request.prompt.messages):
+                detail = "this engine takes neither images nor an output schema"
+            elif context is None or len(prompt) + request.sampling.max_tokens <= context:
                 fitting.append(index)
                 continue
-            detail = (
-                f"the prompt of {len(prompt)} tokens and an answer of up to "
-                f"{request.sampling.max_tokens} do not fit into the model's {context}"
-            )
+            else:
+                detail = (
+                    f"the prompt of {len(prompt)} tokens and an answer of up to "
+                    f"{request.sampling.max_tokens} do not fit into the model's {context}"
+                )
             yield [(request, Completion("", "rejected", len(prompt), 0, self._facts, detail))]
         # Longest first: what does not fit into memory fails at once, not at the end.
         fitting.sort(key=lambda index: (-len(prompts[index]), requests[index].key))
