@@ -67,4 +67,6 @@ def open_engine(generator: Generator, runtime: Runtime) -> Engine:
 
             assert runtime.ray
             inside = runtime.model_copy(update={"engine": runtime.ray.inside})
-            return RayEngine(partial(open_engine, generator, inside), runtime.ray)
+            # A server has its own devices.
+            gpus = runtime.vllm.tensor_parallel if inside.engine == "vllm" and runtime.vllm else 0
+            return RayEngine(partial(open_engine, generator, inside), runtime.ray, gpus)
