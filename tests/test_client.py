@@ -12,6 +12,7 @@ import pytest
 from stages.config.errors import BuildError
 from stages.llm.client import Answer, Client, Step, Unusable
 from stages.llm.engines.replay import ReplayEngine
+from stages.llm.exchange import export_ledger
 from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
 from stages.llm.request import Completion, Message, Prompt, Request, SamplingParams
@@ -183,6 +184,31 @@ def test_reply_is_on_disk_before_the_engine_goes_on(opened: Opener, tmp_path: Pa
 
     ask(opened(Watching(text_of)), ["1", "2", "3"])
     assert seen[:2] == [True, True]
+
+
+def test_damaged_messages_are_made_whole_by_the_next_build(opened: Opener, tmp_path: Path) -> None:
+    client = opened(StandIn(text_of))
+    (answer,) = ask(client, ["1"])
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
+        db.execute("UPDATE contexts SET messages = x'00'")
+    with pytest.raises(BuildError, match="are damaged"):
+        export_ledger(client.ledger, answer.requests, tmp_path / "x.parquet")
+    again = opened(StandIn(text_of))
+    assert ask(again, ["1"]) == [answer]
+    assert export_ledger(again.ledger, answer.requests, tmp_path / "x.parquet") == 1
+
+
+def test_ledger_that_cannot_be_read_ends_the_stage_with_a_sentence(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened(StandIn(text_of))
+
+    def fail(keys: object) -> None:
+        raise BuildError("The ledger cannot be read.")
+
+    monkeypatch.setattr(client.ledger, "get", fail)
+    with pytest.raises(BuildError, match="cannot be read"):
+        ask(client, ["1", "2"])
 
 
 def test_item_that_waits_holds_up_no_other_and_order_is_kept(opened: Opener) -> None:

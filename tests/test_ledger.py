@@ -228,6 +228,20 @@ def test_two_writers_at_once_lose_nothing_and_agree(tmp_path: Path) -> None:
     assert {completion.text for completion in held["a"].values()} == {"a", "b"}
 
 
+def test_interruption_while_writing_leaves_the_ledger_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __iter__(self):
+            raise KeyboardInterrupt
+
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            ledger._in_transaction("DELETE FROM replies WHERE key = ?", Interrupted())
+        ledger.record([(make_request(), answered("right"))])
+        assert ledger.get([make_request().key]) == {make_request().key: answered("right")}
+
+
 def test_file_that_is_no_ledger_raises_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite").write_bytes(b"something else entirely" * 100)
     with pytest.raises(BuildError, match="the ledger cannot be opened"):

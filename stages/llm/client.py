@@ -11,7 +11,7 @@ from stages.config.errors import BuildError
 from stages.llm.engines import Engine
 from stages.llm.ledger import Ledger, Run
 from stages.llm.progress import StageProgress
-from stages.llm.request import Completion, Prompt, Request, SamplingParams
+from stages.llm.request import Completion, Prompt, Request, SamplingParams, encode_context
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -78,6 +78,7 @@ class Client:
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._waiting: asyncio.Queue[Request] = asyncio.Queue()
+        self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._driver = self._loop.create_task(self._drive())
         return self
 
@@ -143,11 +144,10 @@ class Client:
 
     def _result(self, task: asyncio.Task[Value]) -> Value:
         if not task.done():
-            self._loop.run_until_complete(
-                asyncio.wait({task, self._driver}, return_when=asyncio.FIRST_COMPLETED)
-            )
-            if self._driver.done():
-                self._driver.result()  # it ends with an error only
+            ends: set[asyncio.Future[Any]] = {task, self._stopped}
+            self._loop.run_until_complete(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+            if self._stopped.done():
+                self._stopped.result()  # raises
         self._progress.advance(1)
         return task.result()
 
@@ -165,12 +165,15 @@ class Client:
 
     def _look_up(self) -> None:
         wanted, self._wanted = self._wanted, []
-        self.used.update(request.key for request in wanted)
+        keys = [request.key for request in wanted]
+        self.used.update(keys)
         try:
-            known = self.ledger.get([request.key for request in wanted])
+            known = self.ledger.get(keys)
+            self.ledger.keep_contexts(
+                dict(encode_context(request.prompt.messages[:-1]) for request in wanted)
+            )
         except BuildError as error:
-            for request in wanted:
-                self._under_way.pop(request.key).set_exception(error)
+            self._stop(error)
             return
         hits = 0
         for request in wanted:
@@ -184,15 +187,22 @@ class Client:
 
     async def _drive(self) -> None:
         """Hand what is missing to the engine, and what arrives to the ledger, then to who waits."""
-        async for arrived in self._engine.generate(self._waiting):
-            held = self.ledger.record(arrived)
-            for request, _ in arrived:
-                self._under_way.pop(request.key).set_result(held[request.key])
-            self._progress.count_asked(completion for _, completion in arrived)
-            # Who waited goes on now: an engine that computes in this thread never waits itself.
-            await asyncio.sleep(0)
-            self._look_up()
-        raise AssertionError("an engine's generator is closed, never exhausted")
+        try:
+            async for arrived in self._engine.generate(self._waiting):
+                held = self.ledger.record(arrived)
+                for request, _ in arrived:
+                    self._under_way.pop(request.key).set_result(held[request.key])
+                self._progress.count_asked(completion for _, completion in arrived)
+                # Who waited goes on now: an engine that computes in this thread never waits.
+                await asyncio.sleep(0)
+                self._look_up()
+        except Exception as error:
+            self._stop(error)
+
+    def _stop(self, error: Exception) -> None:
+        """End the stage with an error, whichever row is waited for."""
+        if not self._stopped.done():
+            self._stopped.set_exception(error)
 
 
 def _read(

@@ -2,18 +2,19 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import orjson
 
 from stages.config.errors import BuildError
 from stages.llm.request import Completion, Outcome, Request, encode_context
 from stages.llm.salvage import salvage
+
+Result = TypeVar("Result")
 
 FORMAT = 2  # of the file; PRAGMA user_version
 _LOOKUP = 500  # keys in one SELECT; SQLite allows 32,766 variables
@@ -41,6 +42,14 @@ ON CONFLICT (key) DO UPDATE SET
     outcome = excluded.outcome, reply = excluded.reply, checksum = excluded.checksum
 WHERE replies.outcome = 'failed'
 """
+
+
+_KEEP = """
+INSERT INTO contexts VALUES (?, ?)
+ON CONFLICT (hash) DO UPDATE SET messages = excluded.messages
+WHERE contexts.messages <> excluded.messages
+"""
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged = 0
-        self._known_contexts: set[str] = set()
+        self._kept_contexts: set[str] = set()
         self._db = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -123,10 +132,9 @@ class Ledger:
         failure is replaced.
         """
         held = {request.key: completion for request, completion in arrived}
-        contexts = [encode_context(request.prompt.messages[:-1]) for request, _ in arrived]
         written = self.adopt(
             [Record(request.key, request.encoding, completion) for request, completion in arrived],
-            dict(contexts),
+            dict(encode_context(request.prompt.messages[:-1]) for request, _ in arrived),
         )
         return held if written == len(held) else held | self.get(list(held))
 
@@ -139,15 +147,15 @@ class Ledger:
             rows.append(
                 (key, outcome, reply, checksum(key, outcome.encode(), reply), record.request)
             )
-        new = {hash: text for hash, text in contexts.items() if hash not in self._known_contexts}
-        with self._transaction():
-            self._db.executemany(
-                "INSERT OR IGNORE INTO contexts VALUES (?, ?)",
-                [(bytes.fromhex(hash), text) for hash, text in new.items()],
-            )
-            written = self._db.executemany(_INSERT, rows).rowcount
-        self._known_contexts.update(new)
-        return written
+        self.keep_contexts(contexts)
+        return self._write(_INSERT, rows)
+
+    def keep_contexts(self, contexts: Mapping[str, bytes]) -> None:
+        """Make sure that contexts, by hash, are there and whole: records only name them."""
+        new = {hash: text for hash, text in contexts.items() if hash not in self._kept_contexts}
+        if new:
+            self._write(_KEEP, [(bytes.fromhex(hash), text) for hash, text in new.items()])
+            self._kept_contexts.update(new)
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The recorded replies among `keys`, failures too; absent keys are absent."""
@@ -177,11 +185,8 @@ class Ledger:
 
     def add_run(self, run: Run) -> None:
         """Keep the figures of a run."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [getattr(run, name) for name in Run.__dataclass_fields__],
-            )
+        figures = tuple(getattr(run, name) for name in Run.__dataclass_fields__)
+        self._write("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [figures])
 
     def runs(self, model: str, revision: str) -> list[Run]:
         """The runs that asked a model something, oldest first."""
@@ -214,31 +219,50 @@ class Ledger:
 
     def _take_out(self, keys: Collection[bytes]) -> None:
         self.damaged += len(keys)
-        with self._transaction():
-            self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
+        self._write("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
 
     def _select(self, query: str, values: Sequence[bytes]) -> list[tuple[bytes, ...]]:
         try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.DatabaseError:
-            # Damage to the file's own structure: what can still be read moves to a new file.
-            self._db.close()
-            self.damaged += salvage(self.path, TABLES, FORMAT)
-            self._known_contexts = set()
-            self._db = self._open()
-            return self._db.execute(query, values).fetchall()
+            return self._salvaging(lambda: self._db.execute(query, values).fetchall())
+        except sqlite3.Error as error:
+            raise BuildError(
+                f"{self.path}: the ledger cannot be read ({error}). Run the stage again when it "
+                "can; nothing already written is lost."
+            ) from error
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _write(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run a statement for each of `rows`, all or none; how many records it changed."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
+            return self._salvaging(lambda: self._in_transaction(statement, rows))
         except sqlite3.Error as error:
             raise BuildError(
                 f"{self.path}: the ledger cannot be written ({error}). "
                 "Free some space, then run the stage again: nothing already written is lost."
             ) from error
+
+    def _in_transaction(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            changed = self._db.executemany(statement, rows).rowcount
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return changed
+
+    def _salvaging(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, done again on what can still be read when the file is damaged."""
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF not in _CORRUPT:
+                raise
+        self._db.close()
+        self.damaged += salvage(self.path, TABLES, FORMAT)
+        self._kept_contexts = set()
+        self._db = self._open()
+        return work()
 
 
 def checksum(key: bytes, outcome: bytes, reply: bytes) -> bytes:
