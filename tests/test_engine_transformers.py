@@ -3,20 +3,17 @@
 import json
 import random
 import shutil
-from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from stages.config.errors import BuildError
-from stages.config.settings import Runtime, Training
 from stages.llm.engines.transformers import TransformersEngine
 from stages.llm.request import Completion, Image, Message, Prompt, Request, SamplingParams
 from stages.training.model_files import identify
-from stages.training.text import finetune
-from stages.training.tiny import CONTEXT, make_model, make_tokenizer
-from stages.world.corpus import documents
+from stages.training.tiny import CONTEXT
 from tests.stand_in import complete
+from tests.tiny_models import make_parrot
 
 GREEDY = SamplingParams(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12)
 SAMPLED = SamplingParams(temperature=1.0, top_p=0.9, top_k=50, max_tokens=12)
@@ -24,36 +21,15 @@ QUESTIONS = [f"Name {number} things." + " Go on." * (number % 7) for number in r
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "random"
-    tokenizer = make_tokenizer(islice(documents(0), 300))
-    make_model(tokenizer, 0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows two answers by heart: "red" and "red, blue, ...", of 19 tokens."""
+    return make_parrot(tmp_path_factory.mktemp("models") / "parrot")
 
 
 @pytest.fixture(scope="module")
-def model(base: Path) -> Path:
-    """A model that knows two answers by heart: "red" and "red, blue, ...", of 19 tokens."""
-    long = ", ".join(["red", "blue"] * 5)
-    chats = [
-        [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-        for question, answer in (("Name one.", "red"), ("Name all.", long))
-    ]
-    training = Training(
-        base=str(base), revision="", template="tulu", epochs=60.0, batch=2, learning_rate=5e-3,
-        schedule="linear", warm_up=0.1, weight_decay=0.0, max_length=64, max_steps=None,
-        precision="float32", seed=0,
-    )  # fmt: skip
-    runtime = Runtime(
-        engine="world",
-        device="cpu",
-        device_batch=2,
-        gradient_checkpointing=False,
-        generation_batch=2,
-    )
-    finetune([chats], training, runtime, base.parent / "parrot", "test")
-    return base.parent / "parrot"
+def base(model: Path) -> Path:
+    """What it was made from: random weights, and no chat template."""
+    return model.with_name("parrot-base")
 
 
 def ask(

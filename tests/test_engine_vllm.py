@@ -31,7 +31,7 @@ from tests.stand_in import complete
 from tests.tiny_models import make_parrot, make_seeing
 
 GREEDY = SamplingParams(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=12)
-SAMPLED = SamplingParams(temperature=1.0, top_p=0.9, top_k=50, max_tokens=12)
+SAMPLED = SamplingParams(temperature=2.0, top_p=0.95, top_k=50, max_tokens=12)
 HOT = SamplingParams(temperature=2.0, top_p=1.0, top_k=-1, max_tokens=12)
 PLAIN = Vllm(tensor_parallel=1, memory=0.9, context=None)
 

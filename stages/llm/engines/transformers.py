@@ -24,6 +24,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from stages.config.errors import BuildError
 from stages.llm.engines import FINAL, take
+from stages.llm.engines.chat_template import need_chat_template
 from stages.llm.request import Completion, Request, SamplingParams
 from stages.training.chat import encode_prompts
 from stages.training.model_files import identify
@@ -123,12 +124,7 @@ class TransformersEngine:
             tokenizer = AutoTokenizer.from_pretrained(self._source, revision=self._revision)
         except (OSError, ValueError) as error:
             raise _unreadable("tokenizer", self._source, error) from error
-        if tokenizer.chat_template is None:
-            raise BuildError(
-                f"{self._source}: the tokenizer has no chat template, so there is no telling how a "
-                "question is put to the model. Take an instruction-tuned model, or fine-tune this "
-                "one: `python -m stages.train` saves the template with the model."
-            )
+        need_chat_template(tokenizer, self._source)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         return tokenizer

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from transformers import AutoConfig, AutoTokenizer
 from vllm import EngineArgs, LLMEngine, RequestOutput, SamplingParams, envs
 from vllm.config import StructuredOutputsConfig
-from vllm.exceptions import VLLMClientError
+from vllm.exceptions import VLLMClientError, VLLMServerError
 from vllm.inputs import EngineInput, tokens_input
 from vllm.platforms import current_platform
 from vllm.renderers import ChatParams
@@ -24,6 +24,7 @@ from vllm.usage.usage_lib import UsageContext
 
 from stages.config.errors import BuildError
 from stages.config.settings import Vllm
+from stages.llm.engines.chat_template import need_chat_template
 from stages.llm.request import Completion, Message, Request
 from stages.training.chat import encode_prompts
 
@@ -47,12 +48,7 @@ class Batch:
             self._config = AutoConfig.from_pretrained(source, revision=revision)
         except (OSError, ValueError) as error:
             raise self._cannot_start(error) from error
-        if self._tokenizer.chat_template is None:
-            raise BuildError(
-                f"{source}: the tokenizer has no chat template, so there is no telling how a "
-                "question is put to the model. Take an instruction-tuned model, or fine-tune this "
-                "one: `python -m stages.train` saves the template with the model."
-            )
+        need_chat_template(self._tokenizer, source)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of vLLM's own use of torch
@@ -90,6 +86,8 @@ class Batch:
                     continue
             except (VLLMClientError, TemplateError, ValueError) as error:
                 refusal = Completion("", "rejected", 0, 0, self._facts, _reason(error))
+            except VLLMServerError as error:
+                raise self._lost(error) from error
             refused.append((request, refusal))
         return refused
 
@@ -100,11 +98,7 @@ class Batch:
         try:
             outputs = self._vllm.step()
         except Exception as error:  # the engine is lost, whatever the cause
-            raise BuildError(
-                f"{self._source}: vLLM stopped ({_reason(error)}). What was answered before is in "
-                "the ledger; run the stage again. If memory ran out, lower runtime.vllm.memory or "
-                "runtime.vllm.context."
-            ) from error
+            raise self._lost(error) from error
         return [(self._under_way.pop(o.request_id), self._completion(o)) for o in outputs]
 
     def close(self) -> None:
@@ -174,11 +168,19 @@ class Batch:
             }
         ).decode()
 
+    def _lost(self, error: Exception) -> BuildError:
+        return BuildError(
+            f"{self._source}: vLLM stopped ({_reason(error)}). What was answered before is in the "
+            "ledger; run the stage again. If memory ran out, lower runtime.vllm.memory or "
+            "runtime.vllm.context."
+        )
+
     def _cannot_start(self, error: Exception) -> BuildError:
         return BuildError(
             f"{self._source}: vLLM cannot be started with it ({_reason(error)}). Check the name "
-            "and the revision, that it holds safetensors, and runtime.vllm in the profile. "
-            "VLLM_LOGGING_LEVEL=INFO shows what vLLM does."
+            "and the revision, that it holds safetensors, and runtime.vllm in the profile: memory "
+            "is vLLM's gpu_memory_utilization (on a CPU set VLLM_CPU_KVCACHE_SPACE instead, in "
+            "GiB), context its max_model_len. VLLM_LOGGING_LEVEL=INFO shows what vLLM does."
         )
 
 
@@ -247,4 +249,4 @@ def _decode(data: bytes) -> Image.Image:
 def _reason(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return error.errors()[0]["msg"]
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
