@@ -11,7 +11,7 @@ from stages.config.errors import BuildError
 from stages.llm.engines import Engine
 from stages.llm.ledger import Ledger, Run
 from stages.llm.progress import StageProgress
-from stages.llm.request import Completion, Prompt, Request, SamplingParams, encode_context
+from stages.llm.request import Completion, Prompt, Request, SamplingParams
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -169,9 +169,7 @@ class Client:
         self.used.update(keys)
         try:
             known = self.ledger.get(keys)
-            self.ledger.keep_contexts(
-                dict(encode_context(request.prompt.messages[:-1]) for request in wanted)
-            )
+            self.ledger.keep_contexts(dict(request.context for request in wanted))
         except BuildError as error:
             self._stop(error)
             return

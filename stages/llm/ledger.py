@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from stages.config.errors import BuildError
-from stages.llm.request import Completion, Outcome, Request, encode_context
+from stages.llm.request import Completion, Outcome, Request
 from stages.llm.salvage import salvage
 
 Result = TypeVar("Result")
@@ -134,7 +134,7 @@ class Ledger:
         held = {request.key: completion for request, completion in arrived}
         written = self.adopt(
             [Record(request.key, request.encoding, completion) for request, completion in arrived],
-            dict(encode_context(request.prompt.messages[:-1]) for request, _ in arrived),
+            dict(request.context for request, _ in arrived),
         )
         return held if written == len(held) else held | self.get(list(held))
 

@@ -72,18 +72,21 @@ class Request:
     sampling: SamplingParams
     attempt: int = 1
     """1, 2, ...: the same question asked again after a reply that could not be used"""
+    context: tuple[str, bytes] = field(init=False, compare=False, repr=False)
+    """all messages but the last: hash and encoding, see `encode_context`"""
     encoding: bytes = field(init=False, compare=False, repr=False)
     """the canonical encoding, JSON with sorted keys; the key is its hash"""
     key: str = field(init=False, compare=False)
     """SHA-256 of the encoding, 64 hexadecimal digits"""
 
     def __post_init__(self) -> None:
-        *context, question = self.prompt.messages
+        question = self.prompt.messages[-1]
         assert question.role == "user"
+        context = encode_context(self.prompt.messages[:-1])
         encoding = encode_request(
             model=self.model,
             revision=self.revision,
-            context=encode_context(tuple(context))[0],
+            context=context[0],
             prompt=question.content,
             images=[image.hash for image in question.images],
             reference=self.prompt.reference,
@@ -91,6 +94,7 @@ class Request:
             sampling=self.sampling,
             attempt=self.attempt,
         )
+        object.__setattr__(self, "context", context)
         object.__setattr__(self, "encoding", encoding)
         object.__setattr__(self, "key", hashlib.sha256(encoding).hexdigest())
 

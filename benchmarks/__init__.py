@@ -1,0 +1,1 @@
+"""Our claims as runnable comparisons; README.md tells how to read them."""
