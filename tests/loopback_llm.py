@@ -8,6 +8,7 @@ A message that ends a request and holds `[[fault:NAME]]` meets that fault each t
 
 import argparse
 import asyncio
+import gzip
 import hashlib
 import re
 import socket
@@ -65,7 +66,8 @@ class LoopbackLLM:
         """seconds that the fault `refused` lasts"""
         self.proxy = 0
         """a status that everything is answered with, as by a proxy whose server is away"""
-        self.models = ["loopback"]
+        self.models: list[str] | None = ["loopback"]
+        """None: who asks for them never hears"""
         self.requests = 0
         self.connections = 0
         self.probes = 0
@@ -236,8 +238,9 @@ class _Connection(asyncio.Protocol):
         elif self._asking:
             self._answer(head, body)
         elif wanted == (b"GET", b"/v1/models"):
-            listed = [{"id": name, "object": "model"} for name in server.models]
-            self.send(orjson.dumps({"object": "list", "data": listed}))
+            if server.models is not None:
+                listed = [{"id": name, "object": "model"} for name in server.models]
+                self.send(orjson.dumps({"object": "list", "data": listed}))
         elif wanted == (b"GET", b"/stats"):
             self.send(orjson.dumps(server.stats()))
         else:
@@ -348,6 +351,9 @@ _FAULTS: dict[str, Callable[[_Connection], None]] = {
     "no-choices": lambda it: it.send(it.completion("").replace(b'"choices":[', b'"other":[')),
     "empty-choices": lambda it: it.send(b'{"choices": []}'),
     "html": lambda it: it.send(it.completion("fine"), kind="text/html"),
+    "gzip": lambda it: it.send(
+        gzip.compress(it.completion("small"), mtime=0), headers="Content-Encoding: gzip\r\n"
+    ),
     "utf8": lambda it: it.send(it.completion("caf#").replace(b"caf#", b"caf\xe9")),
     "surrogate": lambda it: it.send(it.completion("half#").replace(b"half#", rb"half\ud83d")),
     "10mb": lambda it: it.complete("0123456789" * 1_000_000),

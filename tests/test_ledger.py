@@ -80,7 +80,14 @@ def build(values: dict) -> Request:
 
 
 def test_every_field_of_a_request_is_varied_below() -> None:
-    known = {"prompt", "messages", "sampling", "encoding", "key", "context"}  # containers, and what is derived
+    known = {
+        "prompt",
+        "messages",
+        "sampling",
+        "encoding",
+        "key",
+        "context",
+    }  # containers, and what is derived
     named = {f.name for kind in (Request, Prompt, SamplingParams) for f in fields(kind)} - known
     assert named | {"question", "images", "context"} == set(FIELDS)
 

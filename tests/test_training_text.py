@@ -40,7 +40,11 @@ def training(base: Path, **changes: Any) -> Training:
 
 def runtime(device_batch: int) -> Runtime:
     return Runtime(
-        engine="world", device="cpu", device_batch=device_batch, gradient_checkpointing=False, generation_batch=8
+        engine="world",
+        device="cpu",
+        device_batch=device_batch,
+        gradient_checkpointing=False,
+        generation_batch=8,
     )
 
 
