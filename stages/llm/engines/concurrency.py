@@ -23,7 +23,6 @@ class AdaptiveLimit:
         self._ramping = True
         self._shrunk_at = 0.0
         self._not_before = 0.0
-        self._paused = False
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -65,20 +64,8 @@ class AdaptiveLimit:
         """Let nobody in for so long."""
         self._not_before = max(self._not_before, self._loop.time() + seconds)
 
-    def pause(self) -> None:
-        """Let nobody in until `resume`."""
-        self._paused = True
-
-    def resume(self) -> None:
-        self._paused = False
-        self._admit()
-
     def _is_open(self) -> bool:
-        return (
-            self._taken < self.limit
-            and not self._paused
-            and (self._not_before == 0.0 or self._loop.time() >= self._not_before)
-        )
+        return self._taken < self.limit and self._loop.time() >= self._not_before
 
     def _take(self) -> None:
         self._taken += 1

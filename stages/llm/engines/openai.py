@@ -215,9 +215,10 @@ class _Exchange:
         return self._reader.read(response.status, response.headers, received, time.time())
 
     async def _until_back(self) -> None:
-        """Return once the server answers anything; nothing new is sent to it until then."""
+        """Return once the server answers anything. Who waits here keeps its place: nobody else
+        finds out for himself.
+        """
         if self._search is None or self._search.done():
-            self._limit.pause()
             self._search = self._spawn(self._look_for_server())
         await self._search
 
@@ -233,7 +234,6 @@ class _Exchange:
                 )
             await asyncio.sleep(min(wait, left))
             wait = min(2 * wait, _PROBE_EVERY)
-        self._limit.resume()
 
     async def _silence(self) -> str:
         """Why the server cannot be reached; empty when it can."""
