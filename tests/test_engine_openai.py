@@ -686,6 +686,13 @@ def test_any_response_has_a_typed_meaning_without_the_key(
     assert 0 <= completion.prompt_tokens < 2**31
 
 
+@pytest.mark.parametrize("before", [b"x" * 9_990, b"x" * 290])
+def test_key_is_not_left_in_part_where_a_text_is_cut(before: bytes) -> None:
+    result = ReplyReader(KEY).read(400, {}, bytearray(before + KEY.encode()), 0.0)
+    assert isinstance(result, Completion)
+    assert KEY[:6] not in repr(result)
+
+
 def test_error_message_is_found_where_servers_put_it() -> None:
     for body in (
         b'{"error": {"message": "too long"}}',

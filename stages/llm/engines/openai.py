@@ -215,8 +215,9 @@ class _Exchange:
         return self._reader.read(response.status, response.headers, received, time.time())
 
     async def _until_back(self) -> None:
-        """Return once the server answers anything. Who waits here keeps its place: nobody else
-        finds out for himself.
+        """Return once the server answers anything.
+
+        Who waits here keeps its place: when all places wait, nothing more is sent.
         """
         if self._search is None or self._search.done():
             self._search = self._spawn(self._look_for_server())
