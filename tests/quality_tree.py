@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,10 +25,18 @@ def write_settings(root: Path, **thresholds: float) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["thresholds"].update(thresholds)
     profile = yaml.safe_load((ROOT / "profiles" / "sample.yaml").read_text("utf-8"))
+    keep_alpaca(params, profile)
     profile["training"]["base"] = "base/none"
     (root / "profiles").mkdir(parents=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     (root / "profiles" / "sample.yaml").write_text(yaml.safe_dump(profile), "utf-8")
+
+
+def keep_alpaca(params: dict[str, Any], profile: dict[str, Any]) -> None:
+    """Leave of the settings what is about Alpaca, which is all that the tree holds."""
+    for section in ("sources", "sequences", "datasets"):
+        params[section] = {k: v for k, v in params[section].items() if k.startswith("alpaca")}
+    profile["sources"] = {"alpaca": profile["sources"]["alpaca"]}
 
 
 def write_tree(root: Path, count: int) -> Paths:

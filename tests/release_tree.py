@@ -12,7 +12,7 @@ from stages.rows.parquet import count_rows, read_rows
 from stages.rows.quarantine import Quarantined
 from stages.rows.row import Origin, Row
 from tests.conftest import ROOT
-from tests.quality_tree import rewrite, write_tree
+from tests.quality_tree import keep_alpaca, rewrite, write_tree
 
 COMMIT = "12567cabf869d7c92e573c7c783905fc160e9639"
 LAST = "datasets/alpaca-sit"
@@ -44,6 +44,7 @@ def write_profile(root: Path, releasable: bool = False, **publish: Any) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["packages"] = ["alpaca-sit"]
     profile = yaml.safe_load((ROOT / "profiles" / "sample.yaml").read_text("utf-8"))
+    keep_alpaca(params, profile)
     profile["releasable"] = releasable
     profile["sources"]["alpaca"] |= {
         "origin": "hub",

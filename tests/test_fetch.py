@@ -41,7 +41,7 @@ def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
     def change(path: str = "inputs", **fields: Any) -> None:
         build = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
         build["profile"] = "sample"
-        build["sources"] = {"alpaca": {"path": path}}
+        build["sources"]["alpaca"]["path"] = path
         Path("params.yaml").write_text(yaml.safe_dump(build), "utf-8")
         profile = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text("utf-8"))
         profile["sources"]["alpaca"].update(fields)
@@ -93,6 +93,35 @@ def test_fetch_world_without_a_number_of_rows_error(configure: Configure) -> Non
     configure(rows=None)
     with pytest.raises(BuildError, match=r"sources\.alpaca\.rows is null"):
         fetch.main("alpaca")
+
+
+def test_fetch_source_of_files_without_a_file_error(configure: Configure) -> None:
+    configure(origin="file")
+    with pytest.raises(BuildError, match=r"`origin: file`, but inputs holds no file named after"):
+        fetch.main("alpaca")
+
+
+@pytest.mark.parametrize(
+    ("shape", "refused_for"), [("flan", set()), ("messages", {"empty-message"})]
+)
+def test_fetch_world_in_other_shapes_all_accounted_for(
+    configure: Configure, shape: str, refused_for: set[str]
+) -> None:
+    configure(shape=shape, rows=300)
+    fetch.main("alpaca")
+    assert set(reasons(OUTPUT)) == refused_for
+    assert len(rows()) == 300 - reasons(OUTPUT).total()
+    assert {bool(row.system) for row in rows()} == {True, False}
+    assert {row.input for row in rows()} == {""}
+
+
+def test_fetch_columns_mapped_apply_to_a_file_and_not_to_the_world(configure: Configure) -> None:
+    configure(columns={"instruction": "prompt"}, rows=20)
+    fetch.main("alpaca")
+    assert len(rows()) == 20
+    write_input([{"prompt": "Say it.", "input": "", "output": "It."}])
+    fetch.main("alpaca")
+    assert [row.query for row in rows()] == ["Say it."]
 
 
 def test_fetch_twice_same_bytes(configure: Configure) -> None:

@@ -239,6 +239,16 @@ def test_card_of_rows_from_a_file_states_no_licence_for_them(build: Paths, relea
     assert "`mine.json`" in card(release)
 
 
+def test_card_of_rows_from_a_source_of_files_states_the_licence_of_its_profile(
+    build: Paths, release: Path, tmp_path: Path
+) -> None:
+    come_from(build, "mine.json", "2" * 64)
+    path = tmp_path / "profiles/sample.yaml"
+    path.write_text(path.read_text("utf-8").replace("origin: hub", "origin: file"), "utf-8")
+    package("alpaca-sit")
+    assert header(release)["license"] == "cc-by-nc-4.0"
+
+
 def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
     build: Paths, release: Path, tmp_path: Path
 ) -> None:

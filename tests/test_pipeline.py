@@ -20,6 +20,7 @@ pytestmark = pytest.mark.pipeline
 # The sample profile with less of everything: a minute, most of it imports.
 SMALLER = {
     "rows: 6000": "rows: 300",
+    "rows: 600\n": "rows: 100\n",
     "queries_per_length: 200": "queries_per_length: 5",
     "max_steps: null": "max_steps: 4",
 }

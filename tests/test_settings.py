@@ -148,6 +148,52 @@ def test_releasable_profile_with_a_branch_as_revision_is_refused(project: Path) 
         load_settings(project)
 
 
+def test_column_that_the_shape_does_not_have_names_the_nearest(project: Path) -> None:
+    shape = "shape: flan"
+    edit(project / "profiles" / "sample.yaml", shape, f"{shape}\n    columns: {{questoin: prompt}}")
+    with pytest.raises(BuildError) as error:
+        load_settings(project)
+    assert (
+        "sample.yaml: 'sources.flancot.columns.questoin' is no column of the shape flan. "
+        "Did you mean 'question'? Known here: question, response, system_prompt."
+    ) in str(error.value)
+
+
+@pytest.mark.parametrize("columns", ["{question: text, response: text}", "{question: response}"])
+def test_column_that_stands_for_two_is_a_mistake(project: Path, columns: str) -> None:
+    edit(
+        project / "profiles" / "sample.yaml",
+        "shape: flan",
+        f"shape: flan\n    columns: {columns}",
+    )
+    with pytest.raises(BuildError, match="stands for two columns of the shape flan"):
+        load_settings(project)
+
+
+def test_unknown_shape_names_the_nearest(project: Path) -> None:
+    edit(project / "profiles" / "sample.yaml", "shape: messages", "shape: message")
+    with pytest.raises(BuildError, match="found 'message'.*Did you mean 'messages'?"):
+        load_settings(project)
+
+
+def test_columns_exchanged_are_no_mistake(project: Path) -> None:
+    columns = "{question: response, response: question}"
+    edit(
+        project / "profiles" / "sample.yaml",
+        "shape: flan",
+        f"shape: flan\n    columns: {columns}",
+    )
+    assert load_settings(project).profile.sources["flancot"].columns["question"] == "response"
+
+
+def test_source_of_files_alone_needs_no_commit_in_a_releasable_profile(project: Path) -> None:
+    edit(project / "params.yaml", "profile: sample", "profile: paper")
+    path = project / "profiles" / "paper.yaml"
+    edit(path, "origin: hub\n    shape: flan", "origin: file\n    shape: flan")
+    edit(path, "    revision: 3e85783ecb0db83df8b30dbbd94107857b5ac830\n", "")
+    assert load_settings(project).profile.sources["flancot"].revision == ""
+
+
 def test_all_mistakes_are_reported_at_once(project: Path) -> None:
     edit(project / "profiles" / "sample.yaml", "  epochs:", "  epoch:")
     edit(project / "profiles" / "sample.yaml", "engine: world", "engine: word")

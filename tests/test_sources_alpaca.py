@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.config.errors import BuildError
-from stages.sources.alpaca import MAX_FIELD, Fields, check_columns, read_record
-from stages.sources.upstream import Refusal
+from stages.sources.alpaca import ALPACA
+from stages.sources.shape import MAX_FIELD, Fields, Refusal
+
+read_record, check_columns = ALPACA.read, ALPACA.check
 
 
 def record(**changes: object) -> dict[str, object]:
@@ -25,6 +27,14 @@ def test_read_record_good_record_kept_as_it_is() -> None:
     counts: Counter[str] = Counter()
     assert read_record(record(), counts) == Fields("Add.", "1 and 2", "3")
     assert not +counts
+
+
+@pytest.mark.parametrize(
+    ("system", "kept"), [("Be brief.", "Be brief."), ("", ""), (" \n", ""), (None, "")]
+)
+def test_read_record_system_prompt_kept_where_there_is_one(system: object, kept: str) -> None:
+    fields = read_record(record(system=system), Counter())
+    assert fields == Fields("Add.", "1 and 2", "3", kept)
 
 
 def test_read_record_other_columns_ignored() -> None:
@@ -78,6 +88,7 @@ def test_read_record_input_with_content_kept(found: str) -> None:
         (record(output=["3"]), "not-text"),
         (record(input={"a": 1}), "not-text"),
         (record(output=b"3"), "not-text"),
+        (record(system=3), "not-text"),
         (record(instruction=""), "empty-instruction"),
         (record(instruction=" \n\u200b"), "empty-instruction"),
         (record(output=""), "empty-output"),

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from stages.config.errors import BuildError
 from stages.rows.parquet import file_hash
-from stages.sources.alpaca import MAX_FIELD
+from stages.sources.alpaca import ALPACA
 from stages.sources.files import READERS, find_file, open_file
+from stages.sources.flan import FLAN
 from stages.sources.gather import Gathered, gather
-from stages.sources.upstream import Refusal
+from stages.sources.messages import MESSAGES
+from stages.sources.shape import MAX_FIELD, Refusal, Shape
 
 RECORDS = [
     {"instruction": "Add.", "input": "1, 2", "output": "3"},
@@ -38,11 +40,15 @@ def write_parquet(path: Path, records: list[dict[str, str]]) -> None:
     pq.write_table(pa.Table.from_pylist(records), path)
 
 
-def write_csv(path: Path, records: list[dict[str, str]]) -> None:
+def write_csv(path: Path, records: list[dict[str, str]], separator: str = ",") -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(records[0]))
+        writer = csv.DictWriter(file, list(records[0]), delimiter=separator)
         writer.writeheader()
         writer.writerows(records)
+
+
+def write_tsv(path: Path, records: list[dict[str, str]]) -> None:
+    write_csv(path, records, "\t")
 
 
 WRITERS: dict[str, Callable[[Path, list[dict[str, str]]], None]] = {
@@ -50,20 +56,21 @@ WRITERS: dict[str, Callable[[Path, list[dict[str, str]]], None]] = {
     ".jsonl": write_jsonl,
     ".parquet": write_parquet,
     ".csv": write_csv,
+    ".tsv": write_tsv,
 }
 
 
-def read(path: Path) -> list[object]:
-    return list(open_file(path).records)
+def read(path: Path, shape: Shape = ALPACA) -> list[object]:
+    return list(open_file(path, shape).records)
 
 
-def gathered(path: Path) -> Gathered:
-    return gather("alpaca", "en", None, open_file(path))
+def gathered(path: Path, shape: Shape = ALPACA) -> Gathered:
+    return gather("alpaca", "en", None, open_file(path, shape))
 
 
-def error_of(path: Path) -> str:
+def error_of(path: Path, shape: Shape = ALPACA) -> str:
     with pytest.raises(BuildError) as error:
-        gathered(path)
+        gathered(path, shape)
     return str(error.value)
 
 
@@ -77,7 +84,7 @@ def file(tmp_path: Path, name: str, content: str | bytes) -> Path:
 def test_open_file_any_format_gives_the_records_in_order(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mine{suffix}"
     WRITERS[suffix](path, RECORDS)
-    upstream = open_file(path)
+    upstream = open_file(path, ALPACA)
     assert list(upstream.records) == RECORDS
     assert upstream.repo == path.name
     assert upstream.revision == file_hash(path)
@@ -92,7 +99,7 @@ def test_open_file_any_format_gives_the_same_ids(tmp_path: Path, suffix: str) ->
     assert [row.id for row in gathered(path).rows] == expected
 
 
-@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv"])
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv", ".tsv"])
 def test_open_file_byte_order_mark_at_the_start_is_no_text(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"mine{suffix}"
     WRITERS[suffix](path, RECORDS)
@@ -115,7 +122,7 @@ def test_open_file_parquet_with_other_columns_reads_three_and_names_the_rest(
     path = tmp_path / "a.parquet"
     table = pa.table({"id": [1], "instruction": ["a"], "text": ["d"], "input": [""], "output": "c"})
     pq.write_table(table, path)
-    upstream = open_file(path)
+    upstream = open_file(path, ALPACA)
     assert upstream.unread == ("id", "text")
     assert list(upstream.records) == [{"instruction": "a", "input": "", "output": "c"}]
 
@@ -124,33 +131,35 @@ def test_find_file_folder_with_file_of_that_name_found(tmp_path: Path) -> None:
     wanted = file(tmp_path, "alpaca.jsonl", "")
     file(tmp_path, "README.md", "")
     file(tmp_path, "alpacas.json", "")
-    assert find_file(tmp_path, "alpaca") == wanted
+    assert find_file(tmp_path, "alpaca", ALPACA) == wanted
 
 
 def test_find_file_folder_without_gives_none(tmp_path: Path) -> None:
     file(tmp_path, "README.md", "")
     (tmp_path / "alpaca").mkdir()
-    assert find_file(tmp_path, "alpaca") is None
+    assert find_file(tmp_path, "alpaca", ALPACA) is None
 
 
 def test_find_file_two_of_that_name_error_names_both(tmp_path: Path) -> None:
     file(tmp_path, "alpaca.json", "")
     file(tmp_path, "Alpaca.csv", "")
     with pytest.raises(BuildError, match=r"Alpaca\.csv and alpaca\.json are all named after"):
-        find_file(tmp_path, "alpaca")
+        find_file(tmp_path, "alpaca", ALPACA)
 
 
 def test_find_file_nothing_there_error(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"'sources\.alpaca\.path' is '.*gone\.json', but there"):
-        find_file(tmp_path / "gone.json", "alpaca")
+        find_file(tmp_path / "gone.json", "alpaca", ALPACA)
 
 
-@pytest.mark.parametrize("name", ["alpaca.tsv", "alpaca.json.gz", "alpaca", "alpaca.xlsx"])
+@pytest.mark.parametrize("name", ["alpaca.txt", "alpaca.json.gz", "alpaca", "alpaca.xlsx"])
 def test_find_file_unknown_suffix_error_names_the_known(tmp_path: Path, name: str) -> None:
     path = file(tmp_path, name, "")
     for given_path in (path, tmp_path):
-        with pytest.raises(BuildError, match=r"is not known\. .*\.json, \.jsonl, \.parquet, \.csv"):
-            find_file(given_path, "alpaca")
+        with pytest.raises(
+            BuildError, match=r"is not known\. .*\.json, \.jsonl, \.parquet, \.csv, \.tsv"
+        ):
+            find_file(given_path, "alpaca", ALPACA)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +225,7 @@ def test_open_file_parquet_with_text_that_is_not_utf8_error(tmp_path: Path) -> N
 
 def test_open_file_unreadable_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(tmp_path, "a.jsonl", json.dumps(RECORDS[0]))
-    upstream = open_file(path)
+    upstream = open_file(path, ALPACA)
 
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, os.strerror(13))
@@ -225,7 +234,7 @@ def test_open_file_unreadable_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(BuildError, match="cannot be read"):
         list(upstream.records)
     with pytest.raises(BuildError, match="cannot be read"):
-        open_file(path)
+        open_file(path, ALPACA)
 
 
 def test_open_file_key_given_twice_refused(tmp_path: Path) -> None:
@@ -257,6 +266,103 @@ def test_open_file_field_of_five_megabytes_quarantined_whole(tmp_path: Path, suf
     assert json.loads(row.row) == long
 
 
+def test_open_file_tsv_of_flan_without_a_header_reasoning_then_answer(tmp_path: Path) -> None:
+    lines = 'Which?\\nOptions:\\n- a\\n- b\ta\t"A" comes first.\n\nYes?\tno\tIt is not so.\r\n'
+    found = gathered(file(tmp_path, "flancot.tsv", lines), FLAN)
+    rows = sorted(found.rows, key=lambda row: row.origin.row)
+    assert [(row.instruction, row.input, row.output) for row in rows] == [
+        ("Which?\nOptions:\n- a\n- b", "", '"A" comes first.\nThe answer is a.'),
+        ("Yes?", "", "It is not so.\nThe answer is no."),
+    ]
+
+
+def test_open_file_tsv_of_flan_unusable_lines_quarantined_with_reason(tmp_path: Path) -> None:
+    lines = "q\ta\tc\nq\ta\n\ta\tc\nq\t\tc\nq\ta\t \nq\ta\tc\td\n"
+    found = gathered(file(tmp_path, "flancot.tsv", lines), FLAN)
+    assert len(found.rows) == 1
+    assert [row.reason for row in found.quarantined] == [
+        "field-count",
+        "empty-instruction",
+        "empty-output",
+        "empty-chain-of-thought",
+        "field-count",
+    ]
+    assert found.quarantined[0].detail == "line 2 has 2 fields, expected 3"
+
+
+def test_open_file_tsv_of_flan_with_a_header_read_by_it(tmp_path: Path) -> None:
+    path = file(tmp_path, "flancot.tsv", 'id\tquestion\tresponse\n1\ta\t"b\n""c"""\n')
+    [row] = gathered(path, FLAN).rows
+    assert (row.instruction, row.output) == ("a", 'b\n"c"')
+
+
+def test_open_file_tsv_where_columns_are_mapped_must_have_a_header(tmp_path: Path) -> None:
+    shape = FLAN.with_names({"question": "prompt"})
+    said = error_of(file(tmp_path, "a.tsv", "promt\tresponse\tid\na\tb\tc\n"), shape)
+    assert "column 'prompt' occurs 0 times, expected once. Is it 'promt'?" in said
+
+
+def test_open_file_tsv_neither_with_header_nor_of_three_columns_error_says_both(
+    tmp_path: Path,
+) -> None:
+    said = error_of(file(tmp_path, "a.tsv", "one\ttwo\n"), FLAN)
+    assert "(separated by tabs; without a header: question, answer, chain_of_thought)" in said
+    assert "Needed: question, response." in said
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "duplicates"),
+    [("ecqa", 7_112, 0), ("gsm8k", 7_473, 0), ("qasc", 1_084, 0), ("strategyqa", 2_061, 1)],
+)
+def test_open_file_flan_chain_of_thought_itself_all_accounted_for(
+    shared_data: Path, name: str, rows: int, duplicates: int
+) -> None:
+    found = gathered(shared_data / f"flan_cot/{name}_train.tsv", FLAN)
+    assert (found.rows_in, len(found.rows)) == (rows, rows - duplicates)
+    assert [row.reason for row in found.quarantined] == ["duplicate"] * duplicates
+    assert not any("\\n" in row.query + row.output for row in found.rows)
+
+
+CHAT = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".parquet"])
+def test_open_file_chats_from_formats_that_hold_lists(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"chats{suffix}"
+    WRITERS[suffix](path, [{"id": "1", "messages": CHAT}])  # type: ignore[dict-item]
+    [row] = gathered(path, MESSAGES).rows
+    assert (row.instruction, row.output) == ("a", "b")
+
+
+def test_open_file_chats_as_text_in_a_table_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chats.csv"
+    write_csv(path, [{"messages": json.dumps(CHAT)}])
+    assert "none of its 1 rows can be used (not-messages 1)" in error_of(path, MESSAGES)
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_open_file_renamed_columns_from_any_format(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"mine{suffix}"
+    WRITERS[suffix](path, [{"n": "7", "prompt": "a", "who": "Be brief.", "completion": "b"}])
+    columns = {"question": "prompt", "response": "completion", "system_prompt": "who"}
+    found = gathered(path, FLAN.with_names(columns))
+    [row] = found.rows
+    assert (row.instruction, row.output, row.system) == ("a", "b", "Be brief.")
+    upstream = open_file(path, FLAN.with_names(columns))
+    assert found.unread == {"n"} | set(upstream.unread)
+
+
+@given(content=st.text(st.sampled_from('a1"\\n \t\n\r'), max_size=60))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_open_file_any_tsv_of_flan_every_line_a_row_or_quarantined(
+    tmp_path: Path, content: str
+) -> None:
+    path = file(tmp_path, "any.tsv", f"q\ta\tc\n{content}")
+    found = gathered(path, FLAN)
+    lines = [line for line in path.read_bytes().decode().split("\n") if line.strip()]
+    assert found.rows_in == len(lines) == len(found.rows) + len(found.quarantined)
+
+
 @given(content=st.binary(max_size=300), suffix=st.sampled_from(list(READERS)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_open_file_any_bytes_rows_or_build_error(
@@ -276,7 +382,7 @@ def test_open_file_any_bytes_rows_or_build_error(
     put=st.sampled_from(
         ['"', ",", "\n", "\r", "{", "}", "[", "\\", "\\ud800", "\0", "\ufeff", "é"]
     ),
-    suffix=st.sampled_from([".json", ".jsonl", ".csv"]),
+    suffix=st.sampled_from([".json", ".jsonl", ".csv", ".tsv"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_open_file_damaged_text_rows_or_build_error(

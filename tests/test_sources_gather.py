@@ -3,12 +3,17 @@
 import json
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.config.errors import BuildError
 from stages.rows.row import Origin
+from stages.sources.alpaca import ALPACA
 from stages.sources.gather import Gathered, gather, metrics
-from stages.sources.upstream import Refusal, Upstream
+from stages.sources.messages import MESSAGES
+from stages.sources.shape import Refusal
+from stages.sources.upstream import Upstream
 
 
 def numbered(numbers: Sequence[int]) -> list[object]:
@@ -16,11 +21,13 @@ def numbered(numbers: Sequence[int]) -> list[object]:
 
 
 def gathered(records: Sequence[object], limit: int | None = None) -> Gathered:
-    return gather("alpaca", "en", limit, Upstream("mine.json", "abc", iter(records)))
+    return gather("alpaca", "en", limit, Upstream("mine.json", "abc", iter(records), ALPACA))
 
 
 def test_gather_rows_carry_source_language_and_origin() -> None:
-    found = gather("other", "de", None, Upstream("mine.json", "abc", iter(numbered([1, 2, 3]))))
+    found = gather(
+        "other", "de", None, Upstream("mine.json", "abc", iter(numbered([1, 2, 3])), ALPACA)
+    )
     assert {row.origin.row for row in found.rows} == {0, 1, 2}
     for row in found.rows:
         assert row.instruction == f"Say {row.origin.row + 1}."
@@ -76,9 +83,46 @@ def test_gather_refused_record_of_other_types_kept_as_json() -> None:
 
 def test_gather_columns_that_are_not_read_are_named() -> None:
     record = {**numbered([1])[0], "text": "x", "half \ud800": 1}  # type: ignore[dict-item]
-    upstream = Upstream("mine.json", "abc", iter([record]), unread=("image",))
+    upstream = Upstream("mine.json", "abc", iter([record]), ALPACA, unread=("image",))
     found = gather("alpaca", "en", None, upstream)
     assert metrics(found, upstream)["columns_not_read"] == ["half \\ud800", "image", "text"]
+
+
+def test_gather_part_of_an_upstream_the_rest_is_no_row_of_it() -> None:
+    records = [{**record, "id": f"cot.{n}"} for n, record in enumerate(numbered(range(3)))]  # type: ignore[dict-item]
+    others = [{**records[0], "id": "flan.1"}, {**records[0], "id": None}, {"instruction": "x"}]
+    upstream = Upstream("some/flan", "abc", iter([*others, *records]), ALPACA, only={"id": "cot."})
+    found = gather("flancot", "en", None, upstream)
+    assert sorted(row.origin.row for row in found.rows) == [3, 4, 5]
+    counts = metrics(found, upstream)
+    assert (counts["not_selected"], counts["rows_in"], counts["rows_out"]) == (3, 3, 3)
+
+
+def test_gather_part_without_rows_error_names_the_part() -> None:
+    upstream = Upstream("some/flan", "a", iter(numbered([1])), ALPACA, only={"id": "cot."})
+    with pytest.raises(BuildError, match=r"some/flan: has no rows whose id begins 'cot\.'"):
+        gather("flancot", "en", None, upstream)
+
+
+def test_gather_rows_that_differ_in_the_system_prompt_alone_are_not_duplicates() -> None:
+    [record] = numbered([1])
+    found = gathered([record, {**record, "system": "Be brief."}, {**record, "system": ""}])  # type: ignore[dict-item]
+    assert sorted(row.system for row in found.rows) == ["", "Be brief."]
+    assert [row.reason for row in found.quarantined] == ["duplicate"]
+
+
+def test_gather_chats_dropped_turns_counted_for_rows_alone() -> None:
+    def chat(*contents: str) -> dict[str, object]:
+        roles = ("user", "assistant") * 3
+        return {
+            "messages": [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
+        }
+
+    records = [chat("a", "b", "c", "d"), chat("a", "", "c"), chat("e", "f", "g"), chat("h", "i")]
+    upstream = Upstream("mine.jsonl", "abc", iter(records), MESSAGES)
+    counts = metrics(gather("chats", "en", None, upstream), upstream)
+    assert counts["turns_dropped"] == 3
+    assert counts["reasons"] == {"empty-message": 1}
 
 
 def test_metrics_hold_every_count() -> None:
@@ -88,15 +132,17 @@ def test_metrics_hold_every_count() -> None:
         {"instruction": "x\x00", "input": "N/A", "output": "\u200by\r\n"},
         {"instruction": "x", "input": "", "output": ""},
     ]
-    upstream = Upstream("mine.json", "abc", iter(records))
+    upstream = Upstream("mine.json", "abc", iter(records), ALPACA)
     assert metrics(gather("alpaca", "en", 4, upstream), upstream) == {
         "origin": {"repo": "mine.json", "revision": "abc"},
+        "not_selected": 0,
         "rows_in": 13,
         "rows_out": 4,
         "sampled_out": 7,
         "quarantined": 2,
         "reasons": {"duplicate": 1, "empty-output": 1},
         "inputs_cleared": 1,
+        "turns_dropped": 0,
         "line_ends_changed": 1,
         "control_characters_removed": 1,
         "zero_width_characters_removed": 1,

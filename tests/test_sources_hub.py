@@ -11,6 +11,9 @@ from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from stages.config.errors import BuildError
 from stages.config.settings import Source
+from stages.sources.alpaca import ALPACA
+from stages.sources.flan import FLAN
+from stages.sources.gather import gather
 from stages.sources.hub import open_hub
 
 COMMIT = "a" * 40
@@ -20,6 +23,7 @@ COLUMNS = {"instruction": ["Add."], "input": [""], "output": ["3"]}
 def source(**changes: object) -> Source:
     fields: dict[str, object] = {
         "origin": "hub",
+        "shape": "alpaca",
         "rows": None,
         "repo": "some/alpaca",
         "revision": COMMIT,
@@ -52,7 +56,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 
 def test_open_hub_records_and_their_origin(hub: list[tuple[str, str, str]]) -> None:
-    upstream = open_hub("alpaca", source())
+    upstream = open_hub("alpaca", source(), ALPACA)
     assert hub == [("some/alpaca", COMMIT, "train")]
     assert (upstream.repo, upstream.revision) == ("some/alpaca", COMMIT)
     assert upstream.unread == ("text",)
@@ -71,7 +75,7 @@ def test_open_hub_revision_that_moves_resolved_to_its_commit(
         return Info()
 
     monkeypatch.setattr(HfApi, "dataset_info", dataset_info)
-    assert open_hub("alpaca", source(revision=revision)).revision == "b" * 40
+    assert open_hub("alpaca", source(revision=revision), ALPACA).revision == "b" * 40
     assert hub == [("some/alpaca", "b" * 40, "train")]
 
 
@@ -82,14 +86,14 @@ def test_open_hub_incomplete_settings_error_before_anything_is_asked(
     hub: list[tuple[str, str, str]], changes: dict[str, object]
 ) -> None:
     with pytest.raises(BuildError, match="Give a repo as owner/name"):
-        open_hub("alpaca", source(**changes))
+        open_hub("alpaca", source(**changes), ALPACA)
     assert hub == []
 
 
 def test_open_hub_repo_that_is_a_local_folder_error(hub: list[tuple[str, str, str]]) -> None:
     Path("some/alpaca").mkdir(parents=True)
     with pytest.raises(BuildError, match="which is also a local path"):
-        open_hub("alpaca", source())
+        open_hub("alpaca", source(), ALPACA)
     assert hub == []
 
 
@@ -99,7 +103,47 @@ def test_open_hub_columns_missing_error(
     table = datasets.Dataset.from_dict({"prompt": ["a"], "output": ["b"]})
     monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kwargs: table)
     with pytest.raises(BuildError, match="some/alpaca at a+: column 'instruction' occurs 0 times"):
-        open_hub("alpaca", source())
+        open_hub("alpaca", source(), ALPACA)
+
+
+OPEN_ORCA = {
+    "id": ["cot.1", "flan.2", "cot.3"],
+    "system_prompt": ["Be brief.", "", ""],
+    "question": ["a", "b", "c"],
+    "response": ["x", "y", "z"],
+}
+
+
+def test_open_hub_part_of_a_repository_rows_of_it_with_their_position(
+    hub: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = datasets.Dataset.from_dict(OPEN_ORCA)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kwargs: table)
+    found = gather("flancot", "en", None, open_hub("flancot", source(only={"id": "cot."}), FLAN))
+    rows = sorted(found.rows, key=lambda row: row.origin.row)
+    assert [(row.origin.row, row.instruction, row.system) for row in rows] == [
+        (0, "a", "Be brief."),
+        (2, "c", ""),
+    ]
+    assert (found.rows_in, found.not_selected) == (2, 1)
+
+
+def test_open_hub_part_by_a_column_that_is_not_there_error(
+    hub: list[tuple[str, str, str]],
+) -> None:
+    with pytest.raises(BuildError, match=r"'sources\.alpaca\.only' names the column 'kind'"):
+        open_hub("alpaca", source(only={"kind": "a"}), ALPACA)
+
+
+def test_open_hub_renamed_columns_read_and_no_others(
+    hub: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = datasets.Dataset.from_dict({"prompt": ["a"], "completion": ["b"], "id": [1]})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kwargs: table)
+    shape = FLAN.with_names({"question": "prompt", "response": "completion"})
+    upstream = open_hub("mine", source(), shape)
+    assert upstream.unread == ("id",)
+    assert list(upstream.records) == [{"prompt": "a", "completion": "b"}]
 
 
 def unauthorised() -> HfHubHTTPError:
@@ -124,7 +168,7 @@ def test_open_hub_failure_error_says_what_to_do(
 ) -> None:
     fail(monkeypatch, error)
     with pytest.raises(BuildError) as found:
-        open_hub("alpaca", source())
+        open_hub("alpaca", source(), ALPACA)
     assert said in str(found.value)
     assert f"some/alpaca at revision '{COMMIT}', split 'train'" in str(found.value)
     assert "'sources.alpaca.path'" in str(found.value)

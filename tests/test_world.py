@@ -156,6 +156,35 @@ def test_oracle_rewrites_chains_by_one_task_and_answers_them_right(
     assert check(response, grown, passage).exact
 
 
+@settings(max_examples=200)
+@given(seeds, st.integers(1, 3), st.booleans())
+def test_oracle_knows_a_passage_inside_the_instruction_and_leaves_it_in_its_place(
+    rng: random.Random, length: int, passage_first: bool
+) -> None:
+    passage, asks = draw_chain(rng, length)
+
+    def lay_out(chain: str) -> str:
+        parts = [chain, passage.text]
+        return "\n\n".join(reversed(parts) if passage_first else parts)
+
+    row = make_row(lay_out(write_chain(asks, rng)), "")
+    option = OPTIONS[read_option(reply(CLASSIFY.render(row).messages[-1].content, "", 1))]
+    if option == "hold":
+        return
+    chosen = Chosen(row, option)
+    rewrite = REWRITE.parse(chosen, reply(REWRITE.render(chosen).messages[-1].content, "", 1))
+    first, _, last = rewrite.partition("\n\n")
+    chain, kept = (last, first) if passage_first else (first, last)
+    grown = read_chain(chain)
+    assert kept == passage.text
+    assert grown and len(grown) == length + 1
+    assert check(reply(rewrite, "", 1), grown, passage).exact
+
+
+def test_oracle_with_another_text_beside_the_task_goes_by_the_reference() -> None:
+    assert reply("Name the city.\n\nNobody went anywhere.", "None.", 1) == "None."
+
+
 def test_oracle_repeats_its_reply_and_varies_it_with_the_attempt() -> None:
     rng = random.Random(1)
     passage, asks = draw_chain(rng, 1)

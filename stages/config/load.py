@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from stages.config.errors import BuildError
 from stages.config.lineage import lineage
-from stages.config.settings import Build, Profile, Settings, is_commit
+from stages.config.settings import Build, Profile, Settings, Source, is_commit
+from stages.config.shapes import SHAPES
 
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -147,6 +148,8 @@ def _check_references(settings: Settings, path: Path) -> None:
         for name in names
         if name not in getattr(profile, kind)
     ]
+    for name, source in profile.sources.items():
+        mistakes += _check_columns(f"{path}: 'sources.{name}.columns", source)
     runtime = profile.runtime
     engines = {runtime.engine, *([runtime.ray.inside] if runtime.ray else [])}
     mistakes += [
@@ -165,7 +168,11 @@ def _check_references(settings: Settings, path: Path) -> None:
         )
     if profile.releasable:
         pinned = {
-            **{f"sources.{name}.revision": one.revision for name, one in profile.sources.items()},
+            **{
+                f"sources.{name}.revision": one.revision
+                for name, one in profile.sources.items()
+                if one.origin != "file"  # whose revision is its hash
+            },
             "generator.revision": profile.generator.revision,
             "training.revision": profile.training.revision,
         }
@@ -179,3 +186,22 @@ def _check_references(settings: Settings, path: Path) -> None:
         raise BuildError("\n".join(mistakes))
     for dataset in build.datasets:
         lineage(build, f"datasets/{dataset}")
+
+
+def _check_columns(where: str, source: Source) -> list[str]:
+    """The mistakes in the names that a source's columns are given."""
+    shape = SHAPES[source.shape]
+    ours = (*shape.needed, *shape.optional)
+    mistakes = [
+        f"{where}.{name}' is no column of the shape {source.shape}.{_nearest(name, ours)} "
+        f"Known here: {', '.join(ours)}."
+        for name in source.columns
+        if name not in ours
+    ]
+    theirs = [source.columns.get(name, name) for name in {*shape.needed, *source.columns}]
+    mistakes += [
+        f"{where}': '{name}' stands for two columns of the shape {source.shape}. Map each of "
+        f"{', '.join(shape.needed)} to a column of its own."
+        for name in sorted({name for name in theirs if theirs.count(name) > 1})
+    ]
+    return mistakes

@@ -72,11 +72,17 @@ class Build(Section):
 
 
 class Source(Section):
-    origin: Literal["world", "hub"]
+    origin: Literal["world", "hub", "file"]
+    """where rows come from when params.yaml names no file; `file`: from nowhere else"""
+    shape: Literal["alpaca", "flan", "messages"]
+    columns: dict[str, str] = {}
+    """the shape's name of a column -> the upstream's, where they differ"""
     rows: PositiveInt | None
-    repo: str
-    revision: Revision
-    split: str
+    repo: str = ""
+    revision: Revision = ""
+    split: str = "train"
+    only: dict[str, str] = {}
+    """the part of the repository that is the source: column -> how its text begins"""
     licence: str
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 

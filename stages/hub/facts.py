@@ -66,10 +66,11 @@ def _source(name: str, paths: Paths, settings: SourceSettings, tally: Tally) -> 
         for repo, revision in sorted(tally.origins[name])
     ]
     counts = read_metrics(must_exist(paths.metrics(f"sources/{name}")))
+    # The profile's licence is that of the profile's origin. A file in its place has another.
+    is_replaced = settings.origin != "file" and any(one.kind == "file" for one in origins)
     source = Source(
         name=name,
-        # The profile's licence is that of the profile's origin, not that of a file of the user's.
-        licence=UNKNOWN if any(one.kind == "file" for one in origins) else settings.licence,
+        licence=UNKNOWN if is_replaced else settings.licence,
         origins=origins,
         rows_read=counts["rows_in"],
         rows_kept=counts["rows_out"],

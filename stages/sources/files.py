@@ -1,4 +1,4 @@
-"""Local files as upstreams: .json, .jsonl, .parquet and .csv in the columns of Alpaca."""
+"""Local files as upstreams: .json, .jsonl, .parquet, .csv and .tsv."""
 
 import csv
 import json
@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 
 from stages.config.errors import BuildError
 from stages.rows.parquet import BATCH, file_hash
-from stages.sources.alpaca import COLUMNS, check_columns
-from stages.sources.upstream import Refusal, Upstream
+from stages.sources.shape import Refusal, Shape
+from stages.sources.upstream import Upstream
 
 # csv.reader refuses longer fields, by default from 131,072; 2**31 - 1 is what every platform takes.
 _LONGEST_CSV_FIELD = 2**31 - 1
 
 
-def find_file(path: Path, source: str) -> Path | None:
+def find_file(path: Path, source: str, shape: Shape) -> Path | None:
     """The file that `sources.<source>.path` means; None when it is a folder without one.
 
     In a folder that is the file named after the source, whatever its case. Raises BuildError when
@@ -41,7 +41,8 @@ def find_file(path: Path, source: str) -> Path | None:
     elif not path.is_file():
         raise BuildError(
             f"{setting} is '{path}', but there is no such file or folder. Give a file in the "
-            f"columns {', '.join(COLUMNS)}, or a folder without one to use the profile's origin."
+            f"columns {', '.join(shape.needs())}, or a folder without one to use the profile's "
+            "origin."
         )
     if path.suffix.lower() not in READERS:
         raise BuildError(
@@ -51,23 +52,31 @@ def find_file(path: Path, source: str) -> Path | None:
     return path
 
 
-def open_file(path: Path) -> Upstream:
+def open_file(path: Path, shape: Shape) -> Upstream:
     """A file as an upstream. Only .json is held in memory whole; the others stream.
+
+    A .tsv file without a header has the shape that `shape.bare` says.
 
     Raises BuildError when the file cannot be opened; the records raise it where the file is
     broken, with line and column, or byte offset.
     """
     suffix = path.suffix.lower()
     try:
-        unread = _parquet_columns(path) if suffix == ".parquet" else ()
-        return Upstream(path.name, file_hash(path), _read(path, READERS[suffix]), unread)
+        unread = _parquet_columns(path, shape) if suffix == ".parquet" else ()
+        reader = READERS[suffix]
+        if suffix == ".tsv" and shape.bare and _is_bare(path, shape, shape.bare):
+            shape, reader = shape.bare, _read_bare
+        return Upstream(path.name, file_hash(path), _read(path, reader, shape), shape, unread)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def _read(path: Path, reader: Callable[[Path], Iterator[object]]) -> Iterator[object]:
+Reader = Callable[[Path, Shape], Iterator[object]]
+
+
+def _read(path: Path, reader: Reader, shape: Shape) -> Iterator[object]:
     try:
-        yield from reader(path)
+        yield from reader(path, shape)
     except OSError as error:
         raise _unreadable(path, error) from error
 
@@ -79,18 +88,19 @@ def _unreadable(path: Path, error: OSError) -> BuildError:
     )
 
 
-def _read_json(path: Path) -> Iterator[object]:
+def _read_json(path: Path, shape: Shape) -> Iterator[object]:
     text = _decode(path, path.read_bytes(), 1, 0).removeprefix("\ufeff")
     records = _parse(path, text, 1)
     if not isinstance(records, list):
+        example = ", ".join(f'"{column}": ...' for column in shape.needs())
         raise BuildError(
             f"{path}: found {type(records).__name__} at the top, expected an array of objects: "
-            '[{"instruction": ..., "input": ..., "output": ...}, ...].'
+            f"[{{{example}}}, ...]."
         )
     yield from records
 
 
-def _read_jsonl(path: Path) -> Iterator[object]:
+def _read_jsonl(path: Path, shape: Shape) -> Iterator[object]:
     for number, line in _lines(path):
         if line.strip():
             yield _parse(path, line.rstrip("\r\n"), number)
@@ -121,9 +131,21 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     return Refusal("repeated-key", "a column is given twice, and only one could be kept", pairs)
 
 
-def _read_csv(path: Path) -> Iterator[object]:
+def _read_csv(path: Path, shape: Shape) -> Iterator[object]:
+    yield from _read_table(path, shape, ",", "commas")
+
+
+def _read_tsv(path: Path, shape: Shape) -> Iterator[object]:
+    bare = f"; without a header: {', '.join(shape.bare.needed)}" if shape.bare else ""
+    yield from _read_table(path, shape, "\t", "tabs", bare)
+
+
+def _read_table(
+    path: Path, shape: Shape, separator: str, plural: str, hint: str = ""
+) -> Iterator[object]:
+    """The rows under a header; `hint` stands in the error for a header that will not do."""
     csv.field_size_limit(_LONGEST_CSV_FIELD)
-    reader = csv.reader(_texts(path), strict=True)
+    reader = csv.reader(_texts(path), delimiter=separator, strict=True)
     header: list[str] = []
     while True:
         line = reader.line_num + 1
@@ -134,18 +156,43 @@ def _read_csv(path: Path) -> Iterator[object]:
         except csv.Error as error:
             raise BuildError(
                 f"{path}, the row that starts in line {line}: not valid CSV ({error}). Fields are "
-                'separated by commas; put fields with commas, quotes or line ends in "quotes", and '
-                'double the quotes inside: ""like this"".'
+                f"separated by {plural}; put fields with {plural}, quotes or line ends in "
+                '"quotes", and double the quotes inside: ""like this"".'
             ) from None
         if not fields:
             continue
         if not header:
             header = fields
-            check_columns(f"{path}, line {line} (separated by commas)", header)
+            shape.check(f"{path}, line {line} (separated by {plural}{hint})", header)
         elif len(fields) == len(header):
             yield dict(zip(header, fields, strict=True))
         else:
             detail = f"line {line} has {len(fields)} fields, the header has {len(header)}"
+            yield Refusal("field-count", detail, fields)
+
+
+def _is_bare(path: Path, shape: Shape, bare: Shape) -> bool:
+    """Whether a .tsv file has no header: its first line names no column and has as many as `bare`.
+
+    Where the profile maps columns there must be a header: nothing else could be mapped.
+    """
+    lines = (line.rstrip("\r\n").split("\t") for _, line in _lines(path) if line.strip())
+    first = next(lines, [])
+    known = {*shape.needed, *shape.optional, *bare.needed}
+    is_header = bool(shape.renamed) or not known.isdisjoint(name.lower() for name in first)
+    return not is_header and len(first) == len(bare.needed)
+
+
+def _read_bare(path: Path, shape: Shape) -> Iterator[object]:
+    """The rows of a file without a header: tabs separate, quotes mean nothing."""
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        fields = line.rstrip("\r\n").split("\t")
+        if len(fields) == len(shape.needed):
+            yield dict(zip(shape.needed, fields, strict=True))
+        else:
+            detail = f"line {number} has {len(fields)} fields, expected {len(shape.needed)}"
             yield Refusal("field-count", detail, fields)
 
 
@@ -177,20 +224,22 @@ def _decode(path: Path, raw: bytes, line: int, offset: int) -> str:
         ) from None
 
 
-def _parquet_columns(path: Path) -> tuple[str, ...]:
+def _parquet_columns(path: Path, shape: Shape) -> tuple[str, ...]:
     """The columns that are not read. Raises BuildError unless those that are read are there."""
     try:
         names = pq.read_schema(path).names
     except pa.ArrowException as error:
         raise _not_parquet(path, error) from None
-    check_columns(str(path), names)
-    return tuple(name for name in names if name not in COLUMNS)
+    shape.check(str(path), names)
+    read = shape.reads(names).values()
+    return tuple(name for name in names if name not in read)
 
 
-def _read_parquet(path: Path) -> Iterator[object]:
+def _read_parquet(path: Path, shape: Shape) -> Iterator[object]:
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(batch_size=BATCH, columns=list(COLUMNS)):
+            columns = list(shape.reads(file.schema_arrow.names).values())
+            for batch in file.iter_batches(batch_size=BATCH, columns=columns):
                 yield from batch.to_pylist()
     except UnicodeDecodeError as error:
         raise BuildError(f"{path}: holds text that is not UTF-8: {error}.") from None
@@ -202,9 +251,10 @@ def _not_parquet(path: Path, error: Exception) -> BuildError:
     return BuildError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]}).")
 
 
-READERS: dict[str, Callable[[Path], Iterator[object]]] = {
+READERS: dict[str, Reader] = {
     ".json": _read_json,
     ".jsonl": _read_jsonl,
     ".parquet": _read_parquet,
     ".csv": _read_csv,
+    ".tsv": _read_tsv,
 }

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from stages.config.errors import BuildError
 from stages.rows.quarantine import Quarantined
 from stages.rows.row import Origin, Row, row_id
-from stages.sources.alpaca import COLUMNS, read_record
+from stages.sources.shape import Refusal
 from stages.sources.text import escape_surrogates
-from stages.sources.upstream import Refusal, Upstream
+from stages.sources.upstream import Upstream
 
 _MOST_COLUMNS = 20  # column names that are not read, as far as the metrics list them
 
@@ -19,12 +19,14 @@ class Gathered:
     """What came of an upstream. rows_in = rows + quarantined + sampled_out."""
 
     rows_in: int = 0
+    not_selected: int = 0
+    """records of other parts of the upstream, which are no rows of this source"""
     rows: list[Row] = field(default_factory=list)
     """sorted by id"""
     quarantined: list[Quarantined] = field(default_factory=list)
     sampled_out: int = 0
     changes: Counter[str] = field(default_factory=Counter)
-    """`inputs_cleared`, and characters that were removed or replaced, over all records"""
+    """what shapes cleared or dropped, and characters removed or replaced, over all records"""
     unread: set[str] = field(default_factory=set)
     """names of columns that are not read"""
 
@@ -39,12 +41,16 @@ def gather(source: str, language: str, limit: int | None, upstream: Upstream) ->
     Raises BuildError when there is no row, or none that can be used.
     """
     gathered = Gathered(unread=set(upstream.unread))
+    shape = upstream.shape
     seen: dict[str, int] = {}
     for position, record in enumerate(upstream.records):
+        if not upstream.is_wanted(record):
+            gathered.not_selected += 1
+            continue
         gathered.rows_in += 1
-        if isinstance(record, dict) and len(record) > len(COLUMNS):
-            gathered.unread.update(record.keys() - COLUMNS)
-        fields = read_record(record, gathered.changes)
+        if isinstance(record, dict):
+            gathered.unread.update(record.keys() - set(shape.reads(record).values()))
+        fields = shape.read(record, gathered.changes)
         if isinstance(fields, Refusal):
             gathered.quarantined.append(_quarantine(source, position, fields))
             continue
@@ -55,7 +61,8 @@ def gather(source: str, language: str, limit: int | None, upstream: Upstream) ->
             gathered.quarantined.append(_quarantine(source, position, refusal))
             continue
         origin = Origin(upstream.repo, upstream.revision, position)
-        gathered.rows.append(Row(id, *fields, source=source, origin=origin, language=language))
+        row = Row(id, **fields._asdict(), source=source, origin=origin, language=language)
+        gathered.rows.append(row)
         if limit and len(gathered.rows) >= 2 * limit:
             _sample(gathered, limit)
     _sample(gathered, limit)
@@ -91,14 +98,19 @@ def _plain(value: object) -> object:
 
 def _check_some(source: str, upstream: Upstream, gathered: Gathered) -> None:
     if not gathered.rows_in:
-        raise BuildError(f"{upstream.repo}: has no rows; source '{source}' needs at least one.")
+        part = "".join(f" whose {name} begins '{text}'" for name, text in upstream.only.items())
+        raise BuildError(
+            f"{upstream.repo}: has no rows{part}; source '{source}' needs at least one."
+        )
     if not gathered.rows:
         reasons = Counter(row.reason for row in gathered.quarantined)
         first = gathered.quarantined[0]
         raise BuildError(
             f"{upstream.repo}: none of its {gathered.rows_in:,} rows can be used "
             f"({listed(reasons)}). The first, {first.id}: {first.detail}. "
-            f"Rows need the columns {', '.join(COLUMNS)}, all of them text."
+            f"The shape {upstream.shape.name} needs the columns "
+            f"{', '.join(upstream.shape.needs())}; other names can be mapped with `columns` in the "
+            "profile."
         )
 
 
@@ -108,12 +120,14 @@ def metrics(gathered: Gathered, upstream: Upstream) -> dict[str, object]:
     names = sorted(escape_surrogates(name)[:100] for name in gathered.unread)
     return {
         "origin": {"repo": upstream.repo, "revision": upstream.revision},
+        "not_selected": gathered.not_selected,
         "rows_in": gathered.rows_in,
         "rows_out": len(gathered.rows),
         "sampled_out": gathered.sampled_out,
         "quarantined": len(gathered.quarantined),
         "reasons": dict(sorted(reasons.items())),
         "inputs_cleared": gathered.changes["inputs_cleared"],
+        "turns_dropped": gathered.changes["turns_dropped"],
         "line_ends_changed": gathered.changes["line_ends"],
         "control_characters_removed": gathered.changes["control_characters"],
         "zero_width_characters_removed": gathered.changes["zero_width_characters"],

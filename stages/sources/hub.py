@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from stages.config.errors import BuildError
 from stages.config.settings import Source, is_commit
 from stages.rows.parquet import BATCH
-from stages.sources.alpaca import COLUMNS, check_columns
+from stages.sources.shape import Shape
 from stages.sources.upstream import Upstream
 
 if TYPE_CHECKING:
     import datasets
 
 
-def open_hub(name: str, source: Source) -> Upstream:
+def open_hub(name: str, source: Source, shape: Shape) -> Upstream:
     """The split of a dataset on the Hub; downloaded, then read from disk in batches.
 
     A revision that can move, such as `main`, is resolved first, so that the commit is recorded.
-    Raises BuildError when it cannot be loaded or its columns are not those of Alpaca.
+    Raises BuildError when it cannot be loaded or its columns are not those of `shape`.
     """
     setting = f"sources.{name}"
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source.repo) or not source.split:
@@ -34,9 +34,17 @@ def open_hub(name: str, source: Source) -> Upstream:
         )
     commit, dataset = _load(setting, source)
     columns = dataset.column_names
-    check_columns(f"{source.repo} at {commit}", columns)
-    unread = tuple(column for column in columns if column not in COLUMNS)
-    return Upstream(source.repo, commit, _records(dataset), unread)
+    where = f"{source.repo} at {commit}"
+    shape.check(where, columns)
+    for column in source.only:
+        if column not in columns:
+            raise BuildError(
+                f"{where}: '{setting}.only' names the column '{column}', which is not there. "
+                f"Found: {', '.join(columns)}."
+            )
+    read = list(dict.fromkeys([*shape.reads(columns).values(), *source.only]))
+    unread = tuple(column for column in columns if column not in read)
+    return Upstream(source.repo, commit, _records(dataset, read), shape, unread, source.only)
 
 
 def _load(setting: str, source: Source) -> tuple[str, "datasets.Dataset"]:
@@ -70,7 +78,7 @@ def _load(setting: str, source: Source) -> tuple[str, "datasets.Dataset"]:
     ) from cause
 
 
-def _records(dataset: "datasets.Dataset") -> Iterator[object]:
-    for batch in dataset.select_columns(list(COLUMNS)).iter(batch_size=BATCH):
-        for values in zip(*(batch[column] for column in COLUMNS), strict=True):
-            yield dict(zip(COLUMNS, values, strict=True))
+def _records(dataset: "datasets.Dataset", columns: list[str]) -> Iterator[object]:
+    for batch in dataset.select_columns(columns).iter(batch_size=BATCH):
+        for values in zip(*(batch[column] for column in columns), strict=True):
+            yield dict(zip(columns, values, strict=True))

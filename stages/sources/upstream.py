@@ -1,12 +1,14 @@
 """An upstream: where records come from, and the records themselves as they were found."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stages.sources.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Records in upstream order, not yet checked, and where they come from."""
+    """Records in upstream order, not yet checked, where they come from, and their shape."""
 
     repo: str
     """Hub repository, file name, or `world`"""
@@ -14,17 +16,14 @@ class Upstream:
     """commit of the repository, SHA-256 of the file, or revision of the world"""
     records: Iterator[object]
     """raises BuildError where the upstream itself cannot be read"""
+    shape: Shape
     unread: tuple[str, ...] = ()
     """columns that `records` leaves out"""
+    only: Mapping[str, str] = field(default_factory=dict)
+    """the part of the upstream that is the source: column -> how its text begins"""
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A record that cannot become a row, and why. A reader may yield one in place of a record."""
-
-    reason: str
-    """short and countable"""
-    detail: str
-    """a sentence about this record"""
-    record: object
-    """the record, whole"""
+    def is_wanted(self, record: object) -> bool:
+        """Whether a record belongs to that part. What is no record belongs to every part."""
+        if not isinstance(record, dict):
+            return True
+        return all(str(record.get(name, "")).startswith(text) for name, text in self.only.items())

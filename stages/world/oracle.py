@@ -8,6 +8,7 @@ be computed from the text, and gives the reference response for the rest.
 import hashlib
 import random
 import re
+from dataclasses import dataclass
 
 from stages.world.chains import answer_chain, is_held_out, read_chain, tasks_about, write_chain
 from stages.world.passages import Passage, read_passage
@@ -41,6 +42,16 @@ _REASONS = {
 _MOST_ADDED = 2  # tasks that the oracle adds to a row it does not know
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An instruction that the oracle knows: a chain, and the passage it is about, if any."""
+
+    chain: list[Ask]
+    passage: Passage | None
+    form: str
+    """how the instruction is laid out: `{}` stands for the chain, beside it the passage, if any"""
+
+
 class NoAnswer(Exception):
     """The oracle has no right answer to give."""
 
@@ -54,34 +65,50 @@ def reply(message: str, reference: str, attempt: int) -> str:
     rng = random.Random(int.from_bytes(digest[:8]))
     if found := _CLASSIFY.fullmatch(message):
         instruction, _, material = found[1].partition(_INPUT)
-        return _classify(instruction, bool(material), rng)
+        return _classify(instruction, material, rng)
     if found := _REWRITE.fullmatch(message):
         return _rewrite(found[1], found[2] or "", _OPERATIONS[found[3]], rng)
     return _respond(message, reference)
 
 
-def _classify(instruction: str, has_material: bool, rng: random.Random) -> str:
-    chain = read_chain(instruction)
-    if chain is None:
+def _read(instruction: str, material: str) -> _Known | None:
+    """What an instruction asks for, or None for a stranger.
+
+    The passage is the material; where there is none, it may be the first or the last paragraph.
+    """
+    if chain := read_chain(instruction):
+        return _Known(chain, read_passage(material), "{}")
+    first, _, below = instruction.partition("\n\n")
+    above, _, last = instruction.rpartition("\n\n")
+    for task, text, form in ((above, last, "{}\n\n" + last), (below, first, first + "\n\n{}")):
+        passage, chain = read_passage(text), read_chain(task)
+        if passage and chain:
+            return _Known(chain, passage, form)
+    return None
+
+
+def _classify(instruction: str, material: str, rng: random.Random) -> str:
+    known = _read(instruction, material)
+    if known is None:
         can_grow = added_tasks(instruction) < _MOST_ADDED
         feasible = {"prefix", "suffix", "hold"} if can_grow else {"hold"}
-    elif any(_insertions(chain)):
+    elif any(_insertions(known.chain)):
         feasible = set(_SHARES)
     else:
         feasible = set(_SHARES) - {"decompose"}
     options = [option for option in _SHARES if option in feasible]
     (option,) = rng.choices(options, [_SHARES[option] for option in options])
-    material = "with its input" if has_material else "without an input"
+    attached = "with its input" if material else "without an input"
     return (
-        f"The instruction, {material}, asks for {_quantity(chain)}. {_REASONS[option]}\n"
+        f"The instruction, {attached}, asks for {_quantity(known)}. {_REASONS[option]}\n"
         f"So the option is: {_LETTERS[option]}."
     )
 
 
-def _quantity(chain: list[Ask] | None) -> str:
-    if chain is None or len(chain) == 1:
+def _quantity(known: _Known | None) -> str:
+    if known is None or len(known.chain) == 1:
         return "one thing"
-    return f"{len(chain)} things"
+    return f"{len(known.chain)} things"
 
 
 def _insertions(chain: list[Ask]) -> list[tuple[int, str]]:
@@ -98,12 +125,13 @@ def _insertions(chain: list[Ask]) -> list[tuple[int, str]]:
 
 
 def _rewrite(instruction: str, material: str, operation: str, rng: random.Random) -> str:
-    chain = read_chain(instruction)
-    if chain is None:
+    known = _read(instruction, material)
+    if known is None:
         add = add_before if operation == "prefix" else add_after
         new = add(instruction, rng)
     else:
-        new = write_chain(_grow(chain, read_passage(material), operation, rng), rng)
+        chain = _grow(known.chain, known.passage, operation, rng)
+        new = known.form.replace("{}", write_chain(chain, rng))
     return f'{_REASONS[operation]}\n\n#New Instruction#: "{new}"###'
 
 
@@ -129,11 +157,9 @@ def _grow(
 
 
 def _respond(message: str, reference: str) -> str:
-    instruction, _, material = message.rpartition("\n\n")
-    passage = read_passage(material)
-    chain = read_chain(instruction if passage else message)
-    if chain is not None and (passage or all(ask.task.about == "nothing" for ask in chain)):
-        return answer_chain(chain, passage)
+    known = _read(message, "")
+    if known and (known.passage or all(ask.task.about == "nothing" for ask in known.chain)):
+        return answer_chain(known.chain, known.passage)
     if not reference:
         raise NoAnswer("the oracle does not know this row and there is no reference response")
     return answer_stranger(message, reference)

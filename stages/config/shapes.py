@@ -1,0 +1,17 @@
+"""The shapes of sources: which columns each has, by the names that `columns` in a profile maps."""
+
+from typing import NamedTuple
+
+
+class Columns(NamedTuple):
+    """The columns of a shape."""
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+SHAPES = {
+    "alpaca": Columns(("instruction", "input", "output"), ("system",)),
+    "flan": Columns(("question", "response"), ("system_prompt",)),
+    "messages": Columns(("messages",)),
+}
