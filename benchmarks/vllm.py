@@ -29,7 +29,7 @@ from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
 from stages.llm.request import Message, ModelId, Prompt, Request, SamplingParams
 from stages.training.chat import read_template
-from stages.world.rows import draw_rows
+from stages.world.rows import DRAW
 
 OPTIONS = Vllm(tensor_parallel=1, memory=0.4, context=None)
 ASK: Step[str, str] = Step(
@@ -57,7 +57,7 @@ def main() -> None:
 
 def compare(model: str, folder: Path, sampling: SamplingParams, prompts: int, repeats: int) -> None:
     engine = VllmEngine(model, "", OPTIONS)
-    records = draw_rows("benchmark")
+    records = DRAW["alpaca"]("benchmark")
     rates: dict[str, list[float]] = {"bare": [], "ours": []}
     same = 0
     with (
