@@ -217,6 +217,7 @@ def test_show_tells_every_request_with_its_reply(project: Path) -> None:
         for key in event.requests:
             assert f"request {key[:16]}, attempt" in text
     assert "So the option is" in text
+    assert "flancot" not in text  # another source's datasets
     assert text.index("sources/alpaca") < text.index("sequences/alpaca-1")
     assert text.index("sequences/alpaca-2") < text.index("datasets/alpaca-sit")
 

@@ -79,6 +79,8 @@ def lives(build: Build, paths: Paths, row_id: str) -> list[Life]:
             stages.append(_stage(paths, reference, row_id))
             if stages[-1].row is None:
                 break
+        if stages[0].row is None and stages[0].quarantined is None:
+            continue  # a row of another source
         last = stages[-1].row
         whole = last is not None and len(stages) == len(chain)
         audit = paths.folder("audit", dataset) / "validation.json"
