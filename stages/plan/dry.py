@@ -1,10 +1,7 @@
 """A dry run: methods meet the ledger alone, and say what they would have to ask."""
 
 from stages.llm.client import Client
-from stages.llm.engines import Engine
-from stages.llm.ledger import Ledger
-from stages.llm.progress import StageProgress
-from stages.llm.request import Completion, Request, SamplingParams
+from stages.llm.request import Completion, Request
 
 
 class Missing(Exception):
@@ -20,18 +17,6 @@ class DryClient(Client):
 
     Its coroutines never wait, so that one row can be run at a time, without an event loop.
     """
-
-    def __init__(
-        self,
-        engine: Engine,
-        ledger: Ledger,
-        sampling: SamplingParams,
-        attempts: int,
-        max_tokens_if_truncated: int | None,
-    ) -> None:
-        super().__init__(
-            engine, ledger, sampling, attempts, StageProgress("plan", 0), max_tokens_if_truncated
-        )
 
     async def _complete(self, request: Request) -> Completion:
         completion = self.ledger.get([request.key]).get(request.key)

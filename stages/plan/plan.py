@@ -10,6 +10,7 @@ from stages.config.paths import Paths, ledger_file
 from stages.config.settings import Build, Settings
 from stages.llm.ledger import Ledger
 from stages.llm.open import open_engine
+from stages.llm.progress import StageProgress
 from stages.llm.request import SamplingParams
 from stages.plan.dry import DryClient
 from stages.plan.estimate import dollars, estimate
@@ -34,6 +35,7 @@ def plan(settings: Settings, target: str) -> RenderableType:
             ledger,
             SamplingParams(**generator.sampling.model_dump()),
             build.seq_instruct.attempts,
+            StageProgress("plan", 0),
             generator.max_tokens_if_truncated,
         )
         sources: dict[str, list[Row]] = {}

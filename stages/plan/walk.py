@@ -24,8 +24,6 @@ class Count:
     """that come to the stage with all replies before it known"""
     complete: int = 0
     """rows of which every request is in the ledger"""
-    hits: int = 0
-    """requests that are in the ledger"""
     waiting: int = 0
     """rows that cannot be followed so far: an earlier stage has to ask first"""
     partial: int = 0
@@ -61,14 +59,12 @@ def _follow(
         except Missing as missing:
             request = missing.request
             reason = last[count.reference].reason(request, row, missing.failed)
-            count.hits += len(client.used)
             count.partial += len(client.used)
             count.reasons[reason] += 1
             count.missing[request.key] = sum(len(m.content) for m in request.prompt.messages)
             for later in counts[stage + 1 :]:
                 later.waiting += 1
             return
-        count.hits += len(client.used)
         count.complete += 1
         if isinstance(made, Quarantined):
             return

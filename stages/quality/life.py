@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 
 from stages.config.errors import BuildError
@@ -23,11 +22,8 @@ class Exchange:
     key: str
     model: str
     attempt: int
-    sampling: str
     question: str
     """the last message; what comes before it is shared with other requests"""
-    before: int
-    """messages before the question: system prompt and demonstrations"""
     reply: str
     outcome: str
     detail: str
@@ -82,9 +78,9 @@ def lives(build: Build, paths: Paths, row_id: str) -> list[Life]:
         if stages[0].row is None and stages[0].quarantined is None:
             continue  # a row of another source
         last = stages[-1].row
-        whole = last is not None and len(stages) == len(chain)
         audit = paths.folder("audit", dataset) / "validation.json"
-        verdicts = _verdicts(last, len(chain) - 2) if last and whole else []
+        # Without the last table's row the walk above has ended before its end.
+        verdicts = _verdicts(last, len(chain) - 2) if last else []
         releases = [str(file) for file in _releases(paths, dataset, row_id)]
         found.append(Life(row_id, dataset, stages, verdicts, audit.is_file(), releases))
     return found
@@ -149,9 +145,7 @@ def _exchange(record: dict[str, Any]) -> Exchange:
         key=record["key"],
         model=" at ".join(filter(None, (record["model"], record["revision"][:12]))),
         attempt=record["attempt"],
-        sampling=record["sampling"],
         question=record["prompt"],
-        before=len(orjson.loads(record["context"])),
         reply=record["reply"],
         outcome=record["outcome"],
         detail=record["detail"],
