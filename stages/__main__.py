@@ -90,7 +90,7 @@ def import_(
 ) -> None:
     """Take the replies of exported ledgers into the local one, so that they need not be asked.
 
-    Example: seqsmith import release/alpaca-sit/ledger/*.parquet
+    Example: seqsmith import data/sample/release/alpaca-sit/ledger/*.parquet
     """
     from stages.config.paths import ledger_file  # noqa: PLC0415
     from stages.llm.exchange import import_ledger  # noqa: PLC0415

@@ -357,3 +357,12 @@ def test_import_of_another_parquet_file_is_refused(tmp_path: Path) -> None:
         pytest.raises(BuildError, match="not an exported ledger: it has no column key, model"),
     ):
         import_ledger(tmp_path / "rows.parquet", ledger)
+
+
+def test_import_of_what_is_no_parquet_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "page.parquet").write_text("something else entirely", "utf-8")
+    with (
+        Ledger(tmp_path / "l.sqlite") as ledger,
+        pytest.raises(BuildError, match="not a readable Parquet file"),
+    ):
+        import_ledger(tmp_path / "page.parquet", ledger)

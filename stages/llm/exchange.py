@@ -1,7 +1,7 @@
 """The ledger's other face: the replies that a table uses, as Parquet, out and in again."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -76,7 +76,7 @@ def import_ledger(path: Path, ledger: Ledger) -> tuple[int, int]:
     Raises BuildError.
     """
     read = new = 0
-    for batch in read_tables(path):
+    for batch in _batches(path):
         if missing := [name for name in EXPORT.names if name not in batch.schema.names]:
             raise BuildError(
                 f"{path}: not an exported ledger: it has no column {', '.join(missing)}."
@@ -89,6 +89,14 @@ def import_ledger(path: Path, ledger: Ledger) -> tuple[int, int]:
         read += len(records)
         new += ledger.adopt(records, contexts)
     return read, new
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from read_tables(path)
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise BuildError(f"{path}: not a readable Parquet file ({reason}).") from error
 
 
 def _from_columns(columns: dict[str, Any], path: Path, row: int) -> tuple[Record, bytes]:
