@@ -1,10 +1,10 @@
 """Ours: rows through the respond step, the `openai` engine and a durable ledger."""
 
-import gc
 import tempfile
 from pathlib import Path
 
 from benchmarks.contestants import IN_FLIGHT, MODEL, SAMPLING, question, run
+from stages.config.command import collect_seldom
 from stages.config.settings import Server
 from stages.llm.client import Client
 from stages.llm.engines.openai import OpenAIEngine
@@ -16,8 +16,7 @@ from stages.rows.row import Origin, Row, row_id
 
 
 def ask(url: str, rows: int) -> int:
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)  # as stages/config/command.py does for every stage
+    collect_seldom()
     server = Server(
         url=url,
         key_variable="",

@@ -1,6 +1,5 @@
 """Ours as a user runs it: the whole respond stage, from Parquet to Parquet, with its ledger."""
 
-import gc
 import os
 from contextlib import chdir
 from pathlib import Path
@@ -10,12 +9,12 @@ from benchmarks.contestants import IN_FLIGHT, MODEL, SAMPLING, run
 from benchmarks.contestants.seqsmith import make_row
 from benchmarks.project import Project
 from stages import respond
+from stages.config.command import collect_seldom
 from stages.rows.parquet import RowWriter, count_rows
 
 
 def ask(url: str, rows: int) -> int:
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)  # as stages/config/command.py does for every stage
+    collect_seldom()
     with TemporaryDirectory() as folder, chdir(folder):
         project = Project(Path(), rows)
         project.set("generator", "name", MODEL)

@@ -16,7 +16,7 @@ CountTokens = Callable[[Sequence[str]], list[int]]
 
 ROWS = {
     "id": pl.String,
-    "language": pl.String,
+    "language": pl.Categorical,
     "tasks": pl.Int32,
     "words_out": pl.Int32,
     "tokens_out": pl.Int32,
@@ -35,27 +35,32 @@ ROWS = {
     "changed_unasked": pl.Boolean,
     "thawed": pl.Boolean,
     "miscounted_tasks": pl.Boolean,
-    "answer": pl.String,
+    "answer": pl.UInt64,
     "output": pl.UInt64,
     "query": pl.UInt64,
     "start": pl.UInt64,
 }
-"""One row for each row. `tokens` are those of query and output; `answer` is the ledger key of the
-response; `output`, `query` and `start` (instruction and input before the first event) are hashes.
+"""One row for each row. `tokens` are those of query and output. Hashes: `answer`, of the ledger
+key of the response (null: none is named), `output`, `query` and `start`, which is instruction and
+input before the first event.
 """
 
 TURNS = {
-    "id": pl.String,
     "iteration": pl.Int32,
-    "option": pl.String,
-    "outcome": pl.String,
+    "option": pl.Categorical,
+    "outcome": pl.Categorical,
     "words_in": pl.Int32,
     "tokens_in": pl.Int32,
 }
 """One row for each row and iteration: what it did, and the query it left; 0 is the source."""
 
-REQUESTS = {"id": pl.String, "step": pl.String, "iteration": pl.Int32, "key": pl.String}
-"""One row for each request that a row names."""
+REQUESTS = {
+    "id": pl.String,
+    "step": pl.Categorical,
+    "iteration": pl.Int32,
+    "key": pl.UInt64,
+}
+"""One row for each request that a row names; `key` is the hash of its ledger key."""
 
 _MARKER = re.compile(r"#+ ?(?:new|original) instruction\b|\bso,? the option is\b", re.IGNORECASE)
 _AT_END = re.compile(r"(?:###|let['’]s think step by step\.?)\s*\Z", re.IGNORECASE)
@@ -91,7 +96,12 @@ def row_facts(
     ]
     return RowFacts(
         rows=pl.DataFrame(facts)
-        .with_columns(hashed("output"), hashed("query"), hashed("start"))
+        .with_columns(
+            pl.when(pl.col("answer") != "").then(hashed("answer")),
+            hashed("output"),
+            hashed("query"),
+            hashed("start"),
+        )
         .select(pl.col(name).cast(kind) for name, kind in ROWS.items()),
         turns=pl.DataFrame(
             [
@@ -110,9 +120,9 @@ def row_facts(
                 for event in row.history
                 for key in event.requests
             ],
-            schema=REQUESTS,
+            schema={**REQUESTS, "key": pl.String},
             orient="row",
-        ),
+        ).with_columns(hashed("key")),
     )
 
 

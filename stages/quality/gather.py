@@ -80,7 +80,7 @@ def gather(paths: Paths, chain: Sequence[str], count_tokens: CountTokens, max_le
         .join(source, on="id", how="left", suffix="_source", maintain_order="left")
         .select(
             *ROWS,
-            missing_reply=pl.col("id").is_in(missing["id"].implode()) | (pl.col("answer") == ""),
+            missing_reply=pl.col("id").is_in(missing["id"].implode()) | pl.col("answer").is_null(),
             # Where there is no reply or no such row in the source, another rule says so.
             other_reply=((pl.col("reply") != pl.col("output")) | ~pl.col("is_answer")).fill_null(
                 False
@@ -107,32 +107,36 @@ def _read_rows(paths: Paths, chain: Sequence[str], count_tokens: CountTokens) ->
 
 
 def _read_replies(paths: Paths, chain: Sequence[str]) -> pl.DataFrame:
-    """`key`, `attempt`, `outcome` and the hash `reply` of every reply beside the chain's tables."""
-    replies = [
-        _read(paths.ledger_export(reference), "key", "attempt", "outcome", hashed("reply"))
-        for reference in chain[1:]
-    ]
+    """`attempt`, `outcome` and the hashes `key` and `reply` of the replies beside the tables."""
+    columns = (
+        hashed("key"),
+        pl.col("attempt"),
+        pl.col("outcome").cast(pl.Categorical),
+        hashed("reply"),
+    )
+    replies = [_read(paths.ledger_export(reference), *columns) for reference in chain[1:]]
     return pl.concat(replies).unique("key", maintain_order=True)
 
 
 def _read_source(paths: Paths, source: str) -> pl.DataFrame:
     """`id` and the hash `start` of every row of the source."""
     start = pl.concat_str("instruction", "input", separator=start_of("", ""))
-    return _read(paths.table(source), "id", start=start.str.strip_chars().hash())
+    return _read(paths.table(source), pl.col("id"), start.str.strip_chars().hash().alias("start"))
 
 
 def _read_quarantine(paths: Paths, chain: Sequence[str]) -> pl.DataFrame:
     """`table`, `id` and `reason` of everything that was quarantined on the way."""
     return pl.concat(
-        _read(quarantine_path(paths.table(reference)), "id", "reason", table=pl.lit(reference))
+        _read(quarantine_path(paths.table(reference)), pl.col("id"), pl.col("reason")).with_columns(
+            table=pl.lit(reference)
+        )
         for reference in chain
     )
 
 
-def _read(path: Path, *columns: str | pl.Expr, **named: pl.Expr) -> pl.DataFrame:
+def _read(path: Path, *columns: pl.Expr) -> pl.DataFrame:
     """Columns of a file; computed while reading, so that no file is in memory whole."""
-    must_exist(path)
-    return pl.scan_parquet(path).select(*columns, **named).collect(engine="streaming")
+    return pl.scan_parquet(must_exist(path)).select(*columns).collect(engine="streaming")
 
 
 def _accounts(

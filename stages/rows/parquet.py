@@ -8,6 +8,7 @@ Only another version of PyArrow may change the bytes; the logical hash then stay
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,9 @@ from stages.rows.row import SCHEMA, Row, from_record, to_record
 ROW_GROUP = 5_000  # rows; about 10 MB of text in memory while writing
 BATCH = 1_000  # rows that a reader holds as Python objects
 
+# Arrow's own allocator keeps what it has freed: 60 MB after 48,000 rows read in batches.
+pa.set_memory_pool(pa.system_memory_pool())
+
 
 class ParquetWriter:
     """Writes records in ascending order of `key` to `path`; the file appears whole or not at all.
@@ -37,6 +41,9 @@ class ParquetWriter:
         self._buffer: list[dict] = []
         self._last = ""
         self._partial = path.with_name(f".{path.name}.partial")
+        # One thread compresses a row group, a tenth of a stage's time, while the next one grows.
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> "ParquetWriter":
         try:
@@ -68,13 +75,21 @@ class ParquetWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        table = pa.Table.from_pylist(self._buffer, schema=self.schema)
-        try:
-            self._writer.write_table(table, row_group_size=ROW_GROUP)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
+        # By columns: from_pylist takes thrice as long for the 8 kB contexts of a ledger's export.
+        columns = {name: [record[name] for record in self._buffer] for name in self.schema.names}
+        table = pa.Table.from_pydict(columns, schema=self.schema)
         self.rows += len(self._buffer)
         self._buffer = []
+        self._wait()
+        self._writing = self._thread.submit(self._writer.write_table, table, ROW_GROUP)
+
+    def _wait(self) -> None:
+        """Until the last row group is written."""
+        try:
+            if self._writing:
+                self._writing.result()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     def __exit__(
         self,
@@ -83,8 +98,11 @@ class ParquetWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None and self._buffer:
-                self._flush()
+            if kind is None:
+                if self._buffer:
+                    self._flush()
+                self._wait()
+            self._thread.shutdown()
             self._writer.close()
             if kind is None:
                 os.replace(self._partial, self.path)
@@ -139,14 +157,21 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 def read_batches(path: Path, size: int = BATCH) -> Iterator[list[Row]]:
     """The rows of a file in order, `size` at a time."""
-    for batch in read_tables(path, size):
+    # `messages` says again what the other columns say, and is a third of the time of reading.
+    columns = [name for name in SCHEMA.names if name != "messages"]
+    for batch in read_tables(path, size, columns):
         yield [from_record(record) for record in batch.to_pylist()]
 
 
-def read_tables(path: Path, size: int = BATCH) -> Iterator[pa.RecordBatch]:
-    """The record batches of a file in order. Raises BuildError when the file is not there."""
+def read_tables(
+    path: Path, size: int = BATCH, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The record batches of a file in order, with all columns or with those named.
+
+    Raises BuildError when the file is not there.
+    """
     with pq.ParquetFile(must_exist(path), pre_buffer=False) as file:
-        yield from file.iter_batches(batch_size=size)
+        yield from file.iter_batches(batch_size=size, columns=columns)
 
 
 def count_rows(path: Path) -> int:

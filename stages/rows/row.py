@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -128,17 +127,35 @@ def row_id(source: str, instruction: str, input: str, output: str, system: str =
 
 def to_record(row: Row) -> dict:
     """The row as a record of `SCHEMA`."""
-    # Not asdict(): it copies every value, which is half the time of writing 48,000 rows.
+    # Field by field: asdict() copies every value, which is half the time of writing 48,000 rows.
     return {
-        **_fields(row),
-        "origin": _fields(row.origin),
-        "history": [_fields(event) for event in row.history],
+        "id": row.id,
+        "instruction": row.instruction,
+        "input": row.input,
+        "output": row.output,
         "messages": row.messages,
+        "tasks": row.tasks,
+        "history": [
+            {
+                "step": event.step,
+                "iteration": event.iteration,
+                "option": event.option,
+                "instruction": event.instruction,
+                "requests": event.requests,
+                "outcome": event.outcome,
+            }
+            for event in row.history
+        ],
+        "language": row.language,
+        "source": row.source,
+        "origin": {
+            "repo": row.origin.repo,
+            "revision": row.origin.revision,
+            "row": row.origin.row,
+        },
+        "system": row.system,
+        "placement": row.placement,
     }
-
-
-def _fields(value: Row | Origin | Event) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def from_record(record: dict) -> Row:
