@@ -27,8 +27,9 @@ def check() -> None:
 
     build = load_settings().build
     print(f"Settings are valid. Profile {build.profile} builds:")
-    for kind in ("sources", "sequences", "datasets", "benchmarks", "models", "scores"):
-        print(f"  {kind:<11} {', '.join(getattr(build, kind))}")
+    tables = ("sources", "extracted", "sequences", "evolved", "datasets")
+    for kind in (*tables, "benchmarks", "models", "scores"):
+        print(f"  {kind:<11} {', '.join(getattr(build, kind)) or '-'}")
 
 
 @app.command()

@@ -19,7 +19,7 @@ from stages.rows.measure import write_metrics
 
 def package(name: str) -> None:
     settings = load_settings()
-    pick("dataset", name, settings.build.datasets)
+    pick("dataset", name, dict.fromkeys(settings.build.datasets))
     if name not in settings.build.packages:
         raise BuildError(f"'{name}' is not among `packages` in params.yaml. Add it there first.")
     paths = Paths(settings.build.profile)

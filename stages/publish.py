@@ -22,7 +22,7 @@ from stages.hub.refusals import refuse
 
 def publish(name: str) -> None:
     settings = load_settings()
-    pick("dataset", name, settings.build.datasets)
+    pick("dataset", name, dict.fromkeys(settings.build.datasets))
     paths = Paths(settings.build.profile)
     release, target = paths.folder("release", name), paths.folder("published", name)
     manifest = read_manifest(release)

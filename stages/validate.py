@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from stages.config.command import pick, run
 from stages.config.errors import BuildError
-from stages.config.lineage import lineage
+from stages.config.lineage import lineage, steps_of
 from stages.config.load import load_settings
 from stages.config.paths import Paths
 from stages.quality.expectations import answered_rows, columns_of_a_row, conservation, sequences
@@ -26,17 +26,19 @@ from stages.rows.measure import write_metrics
 def validate(name: str) -> None:
     settings = load_settings()
     paths = Paths(settings.build.profile)
-    pick("dataset", name, settings.build.datasets)
+    pick("dataset", name, dict.fromkeys(settings.build.datasets))
     chain = lineage(settings.build, f"datasets/{name}")
+    steps = steps_of(settings.build, chain)
     training, limits = settings.profile.training, settings.build.thresholds
     unit, count_tokens = token_counter(training.base)
 
     measured = {}
     checks = judge(columns_of_a_row(), columns(paths.table(chain[-1])))
     if all(check.success for check in checks):
-        facts = gather(paths, chain, count_tokens, training.max_length)
+        facts = gather(paths, chain, steps, count_tokens, training.max_length)
         rules = answered_rows(limits, training.max_length, unit)
-        if len(chain) > 2:
+        verbs = {verb for verb, _ in steps}
+        if "sequence" in verbs:
             rules += sequences(limits)
         checks += judge(conservation(limits), facts.accounts) + judge(rules, facts.rows)
         measured = statistics(facts, unit)

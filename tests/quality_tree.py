@@ -14,7 +14,7 @@ from stages.llm.ledger import Ledger
 from stages.llm.request import Completion, Message, Prompt, Request, SamplingParams
 from stages.rows.parquet import RowWriter, read_rows
 from stages.rows.quarantine import Quarantined, write_quarantine
-from stages.rows.row import Event, Origin, Row
+from stages.rows.row import Origin, Row
 
 ROOT = Path(__file__).parent.parent
 OPTIONS = ("decompose", "prefix", "suffix", "hold")
@@ -34,8 +34,11 @@ def write_settings(root: Path, **thresholds: float) -> None:
 
 def keep_alpaca(params: dict[str, Any], profile: dict[str, Any]) -> None:
     """Leave of the settings what is about Alpaca, which is all that the tree holds."""
-    for section in ("sources", "sequences", "datasets"):
+    for section in ("sources", "sequences", "answered"):
         params[section] = {k: v for k, v in params[section].items() if k.startswith("alpaca")}
+    for section in ("extracted", "evolved", "composed", "chained", "ablated"):
+        params[section] = {}
+    params["datasets"] = list(params["answered"])
     profile["sources"] = {"alpaca": profile["sources"]["alpaca"]}
 
 
@@ -94,26 +97,27 @@ def source_rows(count: int) -> Iterator[Row]:
 def grow(ledger: Ledger, row: Row, iteration: int) -> Row:
     """One iteration: the row's number and the iteration decide on the option."""
     if row.is_held:
-        event = Event("sequence", iteration, "hold", row.instruction, (), "frozen")
-        return replace(row, history=(*row.history, event))
+        return row.after("sequence", "frozen", iteration=iteration, option="hold")
     option = OPTIONS[(int(row.id[-8:]) // iteration) % 4]
     held = option == "hold"
     chosen = ask(ledger, f"classify {iteration} {row.id}", f"So the option is: {option}")
     new = row.instruction if held else f"{row.instruction} Then do task {iteration} as well."
     keys = (chosen,) if held else (chosen, ask(ledger, f"rewrite {iteration} {row.id}", new))
-    event = Event(
-        "sequence", iteration, option, row.instruction, keys, "held" if held else "rewritten"
-    )
-    return replace(
-        row, instruction=new, tasks=row.tasks + (not held), history=(*row.history, event)
+    return row.after(
+        "sequence",
+        "held" if held else "rewritten",
+        iteration=iteration,
+        option=option,
+        requests=keys,
+        instruction=new,
+        tasks=row.tasks + (not held),
     )
 
 
 def answer(ledger: Ledger, row: Row) -> Row:
     output = "\n".join(f"Answer {task} of {row.id}" for task in range(row.tasks))
     key = ask(ledger, row.query, f" {output}\n")
-    event = Event("respond", 0, "", row.instruction, (key,), "answered")
-    return replace(row, output=output, history=(*row.history, event))
+    return row.after("respond", "answered", requests=(key,), output=output)
 
 
 def ask(ledger: Ledger, question: str, reply: str) -> str:

@@ -31,27 +31,32 @@ def words(texts: Sequence[str]) -> list[int]:
 
 
 def event(iteration: int, option: str, before: str, outcome: str) -> Event:
-    return Event("sequence", iteration, option, before, ("a" * 64,), outcome)
+    return Event("sequence", iteration, option, before, ("a" * 64,), outcome, INPUT)
+
+
+INPUT = "Rome is old."
+STEPS = [("sequence", 1), ("sequence", 2), ("respond", 0)]
+AFTER = "Name the city. Then count its letters."
 
 
 GROWN = Row(
     id="alpaca:1",
     instruction="Name the city. Then count its letters.",
-    input="Rome is old.",
+    input=INPUT,
     output="Rome\n4",
     source="alpaca",
     origin=Origin("world", "0", 0),
     tasks=2,
     history=(
         event(1, "suffix", "Name the city.", "rewritten"),
-        event(2, "hold", "Name the city. Then count its letters.", "held"),
-        Event("respond", 0, "", "Name the city. Then count its letters.", ("b" * 64,), "answered"),
+        event(2, "hold", AFTER, "held"),
+        Event("respond", 0, "", AFTER, ("b" * 64,), "answered", INPUT),
     ),
 )
 
 
-def faults(row: Row, iterations: int = 2) -> set[str]:
-    facts = row_facts([to_record(row)], iterations, words).rows.row(0, named=True)
+def faults(row: Row, steps: Sequence[tuple[str, int]] = STEPS) -> set[str]:
+    facts = row_facts([to_record(row)], steps, words).rows.row(0, named=True)
     return {name for name in FAULTS if facts[name]}
 
 
@@ -88,7 +93,7 @@ def test_facts_name_the_fault_of_a_row(row: Row, fault: str) -> None:
 
 def test_facts_of_a_blank_instruction_name_it() -> None:
     row = replace(GROWN, instruction="\u2003\n", tasks=1, history=())
-    assert "blank_instruction" in faults(row, iterations=0)
+    assert "blank_instruction" in faults(row, steps=[])
 
 
 def test_facts_of_a_row_that_grows_after_it_was_held_name_it() -> None:
@@ -114,7 +119,7 @@ def test_facts_of_a_row_frozen_after_an_unusable_reply_hold_no_fault() -> None:
             replace(GROWN.history[2], instruction="Name the city."),
         ),
     )
-    facts = row_facts([to_record(row)], 2, words)
+    facts = row_facts([to_record(row)], STEPS, words)
     assert faults(row) == set()
     assert facts.rows["held_unusable"].to_list() == [True]
 
@@ -152,18 +157,18 @@ def test_marker_that_the_source_had_is_no_leak() -> None:
     row = replace(
         GROWN, instruction=asked, tasks=1, history=(replace(GROWN.history[2], instruction=asked),)
     )
-    assert faults(row, iterations=0) == set()
+    assert faults(row, steps=STEPS[2:]) == set()
 
 
 def test_messages_that_differ_from_the_columns_are_a_fault() -> None:
     record = to_record(GROWN)
     record["messages"] = [dict(message) for message in record["messages"]]
     record["messages"][0]["content"] += " "
-    assert row_facts([record], 2, words).rows["other_messages"].to_list() == [True]
+    assert row_facts([record], STEPS, words).rows["other_messages"].to_list() == [True]
 
 
 def test_turns_give_the_query_of_each_iteration() -> None:
-    turns = row_facts([to_record(GROWN)], 2, words).turns
+    turns = row_facts([to_record(GROWN)], STEPS, words).turns
     assert turns["iteration"].to_list() == [0, 1, 2]
     assert turns["option"].to_list() == ["", "suffix", "hold"]
     # The input's three words count each time.
@@ -173,7 +178,7 @@ def test_turns_give_the_query_of_each_iteration() -> None:
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_facts_take_any_text(instruction: str, input: str, output: str) -> None:
     row = replace(GROWN, instruction=instruction, input=input, output=output, history=(), tasks=1)
-    facts = row_facts([to_record(row)], 0, words).rows.row(0, named=True)
+    facts = row_facts([to_record(row)], [], words).rows.row(0, named=True)
     assert facts["blank_output"] == (not output.strip())
     assert not facts["other_messages"]
     assert OPTIONS == ("decompose", "prefix", "suffix", "hold")

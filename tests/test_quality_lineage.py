@@ -30,7 +30,7 @@ def test_lineage_leads_from_the_source_to_the_dataset() -> None:
 
 def test_lineage_in_a_circle_is_an_error_that_names_it() -> None:
     circle = {"a": {"reads": "sequences/b"}, "b": {"reads": "sequences/a"}}
-    settings = build(sequences=circle, datasets={"c": {"reads": "sequences/a"}})
+    settings = build(sequences=circle, answered={"c": {"reads": "sequences/a"}})
     with pytest.raises(BuildError, match="sequences/b reads sequences/a, which is made from it"):
         lineage(settings, "datasets/c")
 

@@ -218,7 +218,7 @@ def test_respond_answers_rows_and_keeps_the_request(client_of) -> None:
     (answered,), lost = respond_all(rows, client_of(model))
     assert (answered.output, lost) == ("One.", [])
     assert answered.history[-1] == Event(
-        "respond", 0, "", "Say 1.", (model.asked[0].key,), "answered"
+        "respond", 0, "", "Say 1.", (model.asked[0].key,), "answered", "M."
     )
     asked = [(m.role, m.content) for m in model.asked[0].prompt.messages]
     assert asked == [("system", "Be kind."), ("user", "Say 1.\n\nM.")]

@@ -57,6 +57,12 @@ def first(change: Callable[[Row], Row | None]) -> Spoil:
     )
 
 
+def with_other_start(row: Row) -> Row:
+    """The row with another input from the first step on."""
+    history = tuple(replace(event, input="another input") for event in row.history)
+    return replace(row, input="another input", history=history)
+
+
 def test_sound_dataset_passes_every_check(tree: Paths) -> None:
     for name in ("alpaca-it", "alpaca-sit"):
         assert failed(tree, name) == {}
@@ -95,7 +101,8 @@ def test_audit_is_the_same_bytes_on_every_run(tree: Paths) -> None:
         (first(lambda row: replace(row, output="something else")), "other_reply"),
         (first(lambda row: replace(row, instruction=" ")), "blank_instruction"),
         (first(lambda row: replace(row, instruction=row.instruction + " ###")), "leaked_marker"),
-        (first(lambda row: replace(row, input="another input")), "other_start"),
+        (first(lambda row: replace(row, input="another input")), "changed_unasked"),
+        (first(with_other_start), "other_start"),
         (first(lambda row: replace(row, tasks=7)), "miscounted_tasks"),
         (first(lambda row: replace(row, history=())), "out_of_order"),
         (first(lambda row: None), "unaccounted"),

@@ -118,14 +118,15 @@ def _nearest(found: str, valid: Iterable[str]) -> str:
 def _check_references(settings: Settings, path: Path) -> None:
     """Every name that one section uses must be defined in another, and nothing reads itself."""
     build, profile = settings.build, settings.profile
-    tables = [
-        *(f"sources/{name}" for name in build.sources),
-        *(f"sequences/{name}" for name in build.sequences),
-        *(f"datasets/{name}" for name in build.datasets),
-    ]
+    tables = [*(f"sources/{name}" for name in build.sources), *build.tables]
+    finished = [*build.answered, *build.composed, *build.chained, *build.ablated]
     uses: list[tuple[str, str, Iterable[str]]] = [
-        *((f"sequences.{name}.reads", one.reads, tables) for name, one in build.sequences.items()),
-        *((f"datasets.{name}.reads", one.reads, tables) for name, one in build.datasets.items()),
+        *(
+            (f"{one}.reads", parent, tables)
+            for one, (_, made) in build.tables.items()
+            for parent in made.parents
+        ),
+        *(("datasets", name, finished) for name in build.datasets),
         *(
             (f"models.{key}.dataset", one.dataset, build.datasets)
             for key, one in build.models.items()
@@ -141,6 +142,16 @@ def _check_references(settings: Settings, path: Path) -> None:
         f"params.yaml: '{key}' names '{used}', which nothing makes.{_nearest(used, defined)}"
         for key, used, defined in uses
         if used not in defined
+    ]
+    mistakes += [
+        f"params.yaml: the dataset '{name}' is made twice, by two sections. Keep one of them."
+        for name in sorted({name for name in finished if finished.count(name) > 1})
+    ]
+    mistakes += [
+        f"params.yaml: the dataset '{name}' is made, but 'datasets' does not name it, so that "
+        "nothing would audit it. Add it there."
+        for name in finished
+        if name not in build.datasets
     ]
     mistakes += [
         f"{path}: '{kind}.{name}' is missing; params.yaml has a {kind[:-1]} of that name."

@@ -4,6 +4,7 @@ What each setting does is said where people change it: in params.yaml and the pr
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
@@ -25,9 +26,37 @@ class SourceFile(Section):
     """a data file, or a folder that may hold one named after the source"""
 
 
-class Reads(Section):
-    reads: Annotated[str, Field(pattern=r"^(sources|sequences|composed|datasets)/[a-z0-9-]+$")]
-    """what is built before: `sources/NAME` or `sequences/NAME`"""
+Reference = Annotated[
+    str, Field(pattern=r"^(sources|extracted|sequences|evolved|datasets)/[a-z0-9-]+$")
+]
+"""a table that is built: its folder and its name"""
+
+
+class Made(Section):
+    """A table that is made from others."""
+
+    @property
+    def parents(self) -> tuple[Reference, ...]:
+        """The tables it is made from. Its rows come from the first one."""
+        raise NotImplementedError
+
+
+class Reads(Made):
+    reads: Reference
+
+    @property
+    def parents(self) -> tuple[Reference, ...]:
+        return (self.reads,)
+
+
+class Combines(Made):
+    method: str
+    """a module of the verb's methods"""
+    reads: Annotated[list[Reference], Field(min_length=1)]
+
+    @property
+    def parents(self) -> tuple[Reference, ...]:
+        return tuple(self.reads)
 
 
 class ModelOf(Section):
@@ -56,8 +85,14 @@ class Build(Section):
 
     profile: Name
     sources: dict[Name, SourceFile]
+    extracted: dict[Name, Reads]
     sequences: dict[Name, Reads]
-    datasets: dict[Name, Reads]
+    evolved: dict[Name, Reads]
+    answered: dict[Name, Reads]
+    composed: dict[Name, Combines]
+    chained: dict[Name, Combines]
+    ablated: dict[Name, Combines]
+    datasets: list[Name]
     benchmarks: list[Name]
     models: dict[Name, ModelOf]
     scores: dict[Name, ScoreOf]
@@ -65,10 +100,28 @@ class Build(Section):
     seq_instruct: SeqInstruct
     thresholds: Thresholds
 
+    @property
+    def tables(self) -> dict[Reference, tuple[str, Made]]:
+        """Every table that is made from others: the verb that makes it, and its settings."""
+        kinds: list[tuple[str, str, Mapping[str, Made]]] = [
+            ("extracted", "extract", self.extracted),
+            ("sequences", "sequence", self.sequences),
+            ("evolved", "evolve", self.evolved),
+            ("datasets", "respond", self.answered),
+            ("datasets", "compose", self.composed),
+            ("datasets", "chain", self.chained),
+            ("datasets", "ablate", self.ablated),
+        ]
+        return {
+            f"{folder}/{name}": (verb, made)
+            for folder, verb, section in kinds
+            for name, made in section.items()
+        }
+
     def iteration(self, name: str) -> int:
-        """Which iteration a sequence is: 1 when it reads a source, else one more than it reads."""
+        """Which iteration a sequence is: 1, or one more than the sequence that it reads."""
         kind, _, parent = self.sequences[name].reads.partition("/")
-        return 1 if kind == "sources" else 1 + self.iteration(parent)
+        return 1 + self.iteration(parent) if kind == "sequences" else 1
 
 
 class Source(Section):

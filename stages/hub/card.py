@@ -31,14 +31,15 @@ FIELDS = {
     "input": "the material; may be empty",
     "output": "the response",
     "messages": "the row as a chat, for trainers",
-    "tasks": "1, and one more for each rewrite; nobody counted the tasks in the text",
-    "history": "what each step did: the option chosen, the instruction before, the keys in the "
-    "ledger of all requests made, the outcome",
+    "tasks": "1, and those that steps added; nobody counted the tasks in the text",
+    "history": "what each step did: the option chosen, instruction and input before, the keys in "
+    "the ledger of all requests made, the outcome",
     "language": "ISO 639 code of the source",
     "source": "which source the row comes from",
     "origin": "where it stands upstream: repository or file, revision, row from 0",
     "system": "system prompt; may be empty",
     "placement": "whether the input stands `before` or `after` the instruction in the chat",
+    "further": "the further exchanges of a dialogue, query and response; mostly none",
 }
 """What each published column means; every column has to be here."""
 

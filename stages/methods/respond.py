@@ -1,13 +1,13 @@
 """Responses: every row is answered anew, by the model that made the sequences (paper, 2.3.2)."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import orjson
 
 from stages.llm.client import Client, Step
 from stages.llm.request import Message, Prompt
 from stages.rows.quarantine import Quarantined
-from stages.rows.row import Event, Row
+from stages.rows.row import Row
 
 
 def _render(row: Row) -> Prompt:
@@ -34,5 +34,4 @@ async def respond(row: Row, client: Client) -> Row | Quarantined:
             row=orjson.dumps(asdict(row)).decode(),
             reply=answer.reply,
         )
-    event = Event("respond", 0, "", row.instruction, answer.requests, "answered")
-    return replace(row, output=answer.value, history=(*row.history, event))
+    return row.after("respond", "answered", requests=answer.requests, output=answer.value)

@@ -1,13 +1,13 @@
 """Seq-Instruct: one iteration turns rows into longer sequences of tasks (paper, section 2.3.2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stages.llm.client import Answer, Client, Step, Unusable
 from stages.llm.prompts import FewShot
 from stages.llm.request import Prompt
 from stages.methods.preserve import lost_content
 from stages.methods.replies import read_new_instruction, read_option
-from stages.rows.row import Event, Row
+from stages.rows.row import Row
 
 OPTIONS = {"A": "decompose", "B": "prefix", "C": "suffix", "D": "hold"}
 
@@ -63,8 +63,7 @@ async def iterate(row: Row, iteration: int, client: Client) -> Row:
     reply comes within the client's attempts; the reason is in the event's outcome.
     """
     if row.is_held:
-        event = Event("sequence", iteration, "hold", row.instruction, (), "frozen")
-        return replace(row, history=(*row.history, event))
+        return row.after("sequence", "frozen", iteration=iteration, option="hold")
     choice = await client.ask(row, CLASSIFY)
     chosen = Chosen(row, choice.value or "hold")
     rewrite = await client.ask(chosen, REWRITE)
@@ -79,17 +78,12 @@ def _grown(chosen: Chosen, iteration: int, choice: Answer[str], rewrite: Answer[
         outcome = f"held: {chosen.option} {rewrite.failure}"
     else:
         outcome = "rewritten" if rewrite.value else "held"
-    event = Event(
-        step="sequence",
+    return row.after(
+        "sequence",
+        outcome,
         iteration=iteration,
         option=chosen.option if outcome == "rewritten" else "hold",
-        instruction=row.instruction,
         requests=(*choice.requests, *rewrite.requests),
-        outcome=outcome,
-    )
-    return replace(
-        row,
         instruction=rewrite.value or row.instruction,
         tasks=row.tasks + (outcome == "rewritten"),
-        history=(*row.history, event),
     )

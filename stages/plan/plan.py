@@ -14,6 +14,7 @@ from stages.llm.progress import StageProgress
 from stages.llm.request import SamplingParams
 from stages.plan.dry import DryClient
 from stages.plan.estimate import dollars, estimate
+from stages.plan.methods import methods_of
 from stages.plan.page import page
 from stages.plan.reasons import LastBuild
 from stages.plan.walk import Count, walk
@@ -45,7 +46,8 @@ def plan(settings: Settings, target: str) -> RenderableType:
                 sources[source] = _rows(settings, source)
             rows = sources[source]
             last = {one: LastBuild(paths.table(one), ledger, rows) for one in references}
-            for count in walk(build, references, rows, client, last):
+            methods = methods_of(build, paths, references)
+            for count in walk(methods, rows, client, last):
                 counts[count.reference] = count
                 usual[count.reference] = last[count.reference].usual
         runs = ledger.runs(engine.model.name, engine.model.revision)
@@ -59,8 +61,9 @@ def _chains(build: Build, target: str) -> list[list[str]]:
         return [lineage(build, f"datasets/{name}") for name in build.datasets]
     name = target.split("@")[-1].split("/")[-1]
     known = {
-        **{name: f"sequences/{name}" for name in build.sequences},
-        **{name: f"datasets/{name}" for name in build.datasets},
+        reference.partition("/")[2]: reference
+        # What a dataset and an intermediate table are both called is the dataset.
+        for reference in sorted(build.tables, key=lambda one: one.startswith("datasets/"))
     }
     return [lineage(build, pick("dataset or sequence", name, known))]
 

@@ -1,17 +1,17 @@
 """Walks rows through the stages of a dataset, on the ledger alone; counts what is missing."""
 
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from stages.config.settings import Build
-from stages.methods.respond import respond
-from stages.methods.seq_instruct import iterate
+from stages.llm.tables import Method
 from stages.plan.dry import DryClient, Missing
 from stages.plan.reasons import LastBuild
 from stages.rows.quarantine import Quarantined
 from stages.rows.row import Row
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -35,55 +35,51 @@ class Count:
 
 
 def walk(
-    build: Build,
-    references: Sequence[str],
+    methods: Mapping[str, Method],
     rows: Iterable[Row],
     client: DryClient,
-    last: dict[str, LastBuild],
+    last: Mapping[str, LastBuild],
 ) -> list[Count]:
-    """What each stage of `references` (a lineage without its source) would find for `rows`."""
-    counts = [Count(reference) for reference in references]
+    """What each stage would find for `rows`; `methods` by reference, in the order of a lineage."""
+    counts = [Count(reference) for reference in methods]
     for row in rows:
-        _follow(build, counts, row, client, last)
+        _follow(list(methods.values()), counts, row, client, last)
     return counts
 
 
 def _follow(
-    build: Build, counts: list[Count], row: Row, client: DryClient, last: dict[str, LastBuild]
+    methods: Sequence[Method],
+    counts: Sequence[Count],
+    row: Row,
+    client: DryClient,
+    last: Mapping[str, LastBuild],
 ) -> None:
-    for stage, count in enumerate(counts):
-        count.rows += 1
-        client.used.clear()
-        try:
-            made = _finish(_step(build, count.reference, row, client))
-        except Missing as missing:
-            request = missing.request
-            reason = last[count.reference].reason(request, row, missing.failed)
-            count.partial += len(client.used)
-            count.reasons[reason] += 1
-            count.missing[request.key] = sum(len(m.content) for m in request.prompt.messages)
-            for later in counts[stage + 1 :]:
-                later.waiting += 1
-            return
-        count.complete += 1
-        if isinstance(made, Quarantined):
-            return
-        row = made
+    if not counts:
+        return
+    count, *later = counts
+    count.rows += 1
+    client.used.clear()
+    try:
+        made = _finish(methods[0](row, client))
+    except Missing as missing:
+        request = missing.request
+        count.partial += len(client.used)
+        count.reasons[last[count.reference].reason(request, row, missing.failed)] += 1
+        count.missing[request.key] = sum(len(m.content) for m in request.prompt.messages)
+        for one in later:
+            one.waiting += 1
+        return
+    count.complete += 1
+    if isinstance(made, Quarantined):
+        return
+    for child in made if isinstance(made, tuple) else (made,):
+        _follow(methods[1:], later, child, client, last)
 
 
-def _step(
-    build: Build, reference: str, row: Row, client: DryClient
-) -> Coroutine[Any, Any, Row | Quarantined]:
-    kind, name = reference.split("/")
-    if kind == "sequences":
-        return iterate(row, build.iteration(name), client)
-    return respond(row, client)
-
-
-def _finish(work: Coroutine[Any, Any, Row | Quarantined]) -> Row | Quarantined:
+def _finish(work: Coroutine[Any, Any, Result]) -> Result:
     """The result of a coroutine that never waits."""
     try:
         work.send(None)
     except StopIteration as done:
-        return done.value
+        return cast(Result, done.value)
     raise AssertionError("a dry run waits for nothing")

@@ -42,10 +42,10 @@ def answered_rows(limits: Thresholds, max_length: int, unit: str) -> list[Expect
         never("leaked_marker", "No prompt marker leaked into an instruction."),
         # A model may say "so the option is B" of its own accord: one in 100,000 must stop no build.
         never("marker_in_output", "No output looks as if a prompt marker leaked.", WARNING),
-        never("out_of_order", "The history is all iterations, then one response."),
+        never("out_of_order", "The history is the steps of the build, in order."),
         never("other_start", "The history starts at the row of the source."),
-        never("changed_unasked", "Only a rewrite changes an instruction."),
-        never("miscounted_tasks", "Tasks are one, and one more for each rewrite."),
+        never("changed_unasked", "Only a step that says so changes a query."),
+        never("miscounted_tasks", "Tasks are one, and those that steps added."),
         never("missing_reply", "All requests named are in the exported ledgers."),
         never("other_reply", "The output is what the model replied."),
         rarely(

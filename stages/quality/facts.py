@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from stages.rows.row import Row, from_record
+from stages.rows.row import CHANGING, Event, Row, added_tasks, from_record, join
 
 OPTIONS = ("decompose", "prefix", "suffix", "hold")
+
+Steps = Sequence[tuple[str, int]]
+"""verb and iteration of every step that a table's rows went through, see `steps_of`"""
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 """the number of tokens of each text"""
@@ -35,6 +38,7 @@ ROWS = {
     "changed_unasked": pl.Boolean,
     "thawed": pl.Boolean,
     "miscounted_tasks": pl.Boolean,
+    "unanswered": pl.Boolean,
     "answer": pl.UInt64,
     "output": pl.UInt64,
     "query": pl.UInt64,
@@ -77,9 +81,9 @@ class RowFacts:
 
 
 def row_facts(
-    records: Sequence[dict[str, Any]], iterations: int, count_tokens: CountTokens
+    records: Sequence[dict[str, Any]], steps: Steps, count_tokens: CountTokens
 ) -> RowFacts:
-    """The facts about records of the row schema that have been through so many iterations."""
+    """The facts about records of the row schema that should have been through `steps`."""
     rows = [from_record(record) for record in records]
     turns = [turn for row in rows for turn in _turns(row)]
     # The last iteration leaves the query of the row, unless the row is broken.
@@ -88,7 +92,7 @@ def row_facts(
     tokens_in = dict(zip(queries, tokens, strict=False))
     facts = [
         {
-            **_facts(row, record["messages"], iterations),
+            **_facts(row, record["messages"], steps),
             "tokens_out": count,
             "tokens": tokens_in[row.query] + count,
         }
@@ -139,14 +143,16 @@ def start_of(instruction: str, input: str) -> str:
     return f"{instruction}\0{input}"
 
 
-def _facts(row: Row, messages: list[dict[str, str]], iterations: int) -> dict[str, Any]:
+def _facts(row: Row, messages: list[dict[str, str]], steps: Steps) -> dict[str, Any]:
     events = row.history
-    steps = [event.step for event in events]
-    before = [event.instruction for event in events]
-    after = [*before[1:], row.instruction][: len(events)]
-    rewritten = [event.outcome == "rewritten" for event in events]
-    held = [event.outcome.startswith(("held", "frozen")) for event in events]
-    start = before[0] if before else row.instruction
+    before = [(event.instruction, event.input) for event in events]
+    after = [*before[1:], (row.instruction, row.input)][: len(events)]
+    changes = [_Change(*one) for one in zip(events, before, after, strict=True)]
+    iterations = [change for change in changes if change.event.step == "sequence"]
+    rewrites = [change for change in iterations if change.event.outcome == "rewritten"]
+    held = [change.event.outcome.startswith(("held", "frozen")) for change in iterations]
+    start, start_input = before[0] if before else (row.instruction, row.input)
+    asked = events[-1].requests if events and events[-1].step == "respond" else ()
     return {
         "id": row.id,
         "language": row.language,
@@ -159,33 +165,36 @@ def _facts(row: Row, messages: list[dict[str, str]], iterations: int) -> dict[st
         "other_messages": messages != row.messages,
         "leaked_marker": _leaks(row.instruction, start),
         "marker_in_output": _leaks(row.output, row.query),
-        "unknown_option": any(
-            event.option not in OPTIONS for event in events if event.step == "sequence"
-        ),
-        "out_of_order": steps != ["sequence"] * iterations + ["respond"]
-        or [event.iteration for event in events] != [*range(1, iterations + 1), 0],
-        "empty_rewrite": any(
-            new == old for new, old, did in zip(after, before, rewritten, strict=True) if did
-        ),
+        "unknown_option": any(change.event.option not in OPTIONS for change in iterations),
+        "out_of_order": [(event.step, event.iteration) for event in events] != list(steps),
+        "empty_rewrite": any(change.after == change.before for change in rewrites),
         "shorter_rewrite": any(
-            len(new.split()) < len(old.split())
-            for new, old, did in zip(after, before, rewritten, strict=True)
-            if did
+            len(change.after[0].split()) < len(change.before[0].split()) for change in rewrites
         ),
         "changed_unasked": any(
-            new != old for new, old, did in zip(after, before, rewritten, strict=True) if not did
+            change.after != change.before and change.event.outcome not in CHANGING
+            for change in changes
         ),
         "thawed": any(
-            (event.outcome == "frozen") != any(held[:index])
-            for index, event in enumerate(events)
-            if event.step == "sequence"
+            (change.event.outcome == "frozen") != any(held[:index])
+            for index, change in enumerate(iterations)
         ),
-        "miscounted_tasks": row.tasks != 1 + sum(rewritten),
-        "answer": events[-1].requests[-1] if events and events[-1].requests else "",
+        "miscounted_tasks": row.tasks != 1 + sum(map(added_tasks, events)),
+        "unanswered": bool(steps) and steps[-1][0] == "respond" and not asked,
+        "answer": asked[-1] if asked else "",
         "output": row.output,
         "query": row.query,
-        "start": start_of(start, row.input),
+        "start": start_of(start, start_input),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What an event did: instruction and input before and after it."""
+
+    event: Event
+    before: tuple[str, str]
+    after: tuple[str, str]
 
 
 def _leaks(text: str, shown: str) -> bool:
@@ -197,15 +206,22 @@ def _leaks(text: str, shown: str) -> bool:
 
 
 def _turns(row: Row) -> Iterator[dict[str, Any]]:
-    sequence = [event for event in row.history if event.step == "sequence"]
-    before = [event.instruction for event in row.history]
-    start = replace(row, instruction=before[0]) if before else row
-    yield {"id": row.id, "iteration": 0, "option": "", "outcome": "", "query": start.query}
-    for event, instruction in zip(sequence, [*before[1:], row.instruction], strict=False):
+    """The query before the first iteration, and after each."""
+    states = [(event.instruction, event.input) for event in row.history]
+    states.append((row.instruction, row.input))
+    iterations = [
+        (event, states[index + 1])
+        for index, event in enumerate(row.history)
+        if event.step == "sequence"
+    ]
+    first = next((index for index, event in enumerate(row.history) if event.step == "sequence"), 0)
+    yield {
+        "iteration": 0, "option": "", "outcome": "", "query": join(*states[first], row.placement)
+    }  # fmt: skip
+    for event, state in iterations:
         yield {
-            "id": row.id,
             "iteration": event.iteration,
             "option": event.option,
             "outcome": event.outcome,
-            "query": replace(row, instruction=instruction).query,
+            "query": join(*state, row.placement),
         }

@@ -16,12 +16,13 @@ from stages.quality.facts import (
     TURNS,
     CountTokens,
     RowFacts,
+    Steps,
     hashed,
     row_facts,
     start_of,
 )
-from stages.rows.parquet import read_tables
-from stages.rows.quarantine import quarantine_path
+from stages.rows.parquet import read_tables, schema_of
+from stages.rows.quarantine import LEFT_OUT, quarantine_path
 from stages.rows.row import SCHEMA
 
 
@@ -35,18 +36,18 @@ class Facts:
     requests: pl.DataFrame
     """`REQUESTS`, and `attempt`, `outcome` of the reply (null where there is none)"""
     accounts: pl.DataFrame
-    """every row upstream: `id`, `ended` (`kept`, `quarantined`, `lost`, `counted twice`, `made
-    up`), `reason` (of the quarantine), `unaccounted`, `quarantined`, `cut`"""
+    """every row upstream: `id`, `ended` (`kept`, `left out`, `quarantined`, `lost`, `counted
+    twice`, `made up`), `reason` (of the quarantine), `unaccounted`, `quarantined`, `cut`"""
 
 
 def columns(path: Path) -> pl.DataFrame:
     """Every column of a row or of the file: `id` (its name), `other_column`, `null_cells`."""
     must_exist(path)
-    expected = {field.name: (at, field.type) for at, field in enumerate(SCHEMA)}
     try:
         schema = pq.read_schema(path)
     except pa.ArrowInvalid as error:
         raise BuildError(f"{path}: not a Parquet file ({error}). Build it again.") from error
+    expected = {field.name: (at, field.type) for at, field in enumerate(schema_of(path))}
     found = {field.name: (at, field.type) for at, field in enumerate(schema)}
     nulls = pl.scan_parquet(path).select(pl.all().null_count()).collect().row(0, named=True)
     return pl.DataFrame(
@@ -60,13 +61,15 @@ def columns(path: Path) -> pl.DataFrame:
     )
 
 
-def gather(paths: Paths, chain: Sequence[str], count_tokens: CountTokens, max_length: int) -> Facts:
+def gather(
+    paths: Paths, chain: Sequence[str], steps: Steps, count_tokens: CountTokens, max_length: int
+) -> Facts:
     """The facts about the last table of `chain`, which starts with its source.
 
-    A row of more than `max_length` tokens is too long. Each file is read once, in batches. Raises
-    BuildError when one is not there.
+    `steps` is what its rows have been through. A row of more than `max_length` tokens is too long.
+    Each file is read once, in batches. Raises BuildError when one is not there.
     """
-    own = _read_rows(paths, chain, count_tokens)
+    own = _read_rows(paths.table(chain[-1]), steps, count_tokens)
     replies = _read_replies(paths, chain)
     requests = own.requests.join(
         replies.select("key", "attempt", "outcome"), on="key", how="left", maintain_order="left"
@@ -80,7 +83,7 @@ def gather(paths: Paths, chain: Sequence[str], count_tokens: CountTokens, max_le
         .join(source, on="id", how="left", suffix="_source", maintain_order="left")
         .select(
             *ROWS,
-            missing_reply=pl.col("id").is_in(missing["id"].implode()) | pl.col("answer").is_null(),
+            missing_reply=pl.col("id").is_in(missing["id"].implode()) | pl.col("unanswered"),
             # Where there is no reply or no such row in the source, another rule says so.
             other_reply=((pl.col("reply") != pl.col("output")) | ~pl.col("is_answer")).fill_null(
                 False
@@ -93,11 +96,10 @@ def gather(paths: Paths, chain: Sequence[str], count_tokens: CountTokens, max_le
     return Facts(rows, own.turns, requests, accounts)
 
 
-def _read_rows(paths: Paths, chain: Sequence[str], count_tokens: CountTokens) -> RowFacts:
-    iterations = sum(reference.startswith("sequences/") for reference in chain)
+def _read_rows(table: Path, steps: Steps, count_tokens: CountTokens) -> RowFacts:
     batches = [
-        row_facts(batch.to_pylist(), iterations, count_tokens)
-        for batch in read_tables(paths.table(chain[-1]))
+        row_facts(batch.to_pylist(), steps, count_tokens)
+        for batch in read_tables(table, columns=SCHEMA.names)
     ]
     return RowFacts(
         pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows for batch in batches)]),
@@ -145,6 +147,9 @@ def _accounts(
     """One row for each row upstream. What the source itself took out is none of the source."""
     upstream = quarantine.filter(pl.col("table").str.starts_with("sources/"))
     later = quarantine.filter(~pl.col("table").str.starts_with("sources/"))
+    # A row that is one of several made from one has the id of that one, and more behind a #.
+    original = pl.col("id").str.replace("#.*", "")
+    rows, later = rows.with_columns(original), later.with_columns(original)
     known = pl.concat([source["id"], rows["id"], later["id"]]).unique().sort()
     cut = requests.filter((pl.col("step") == "respond") & (pl.col("outcome") == "truncated"))["id"]
     in_source, kept, out = (
@@ -154,19 +159,21 @@ def _accounts(
         pl.when(~in_source).then(pl.lit("made up"))
         .when(kept & out).then(pl.lit("counted twice"))
         .when(kept).then(pl.lit("kept"))
+        .when(out & pl.col("reason").str.starts_with(LEFT_OUT)).then(pl.lit("left out"))
         .when(out).then(pl.lit("quarantined"))
         .otherwise(pl.lit("lost"))
+        .alias("ended")
     )  # fmt: skip
     accounts = (
         pl.DataFrame({"id": known})
-        .with_columns(ended=ended)
         .join(later.unique("id").select("id", "reason"), on="id", how="left", maintain_order="left")
+        .select("id", ended, "reason")
     )
     return pl.concat(
         [accounts, upstream.select("id", pl.lit("quarantined").alias("ended"), "reason")]
     ).with_columns(
         pl.col("reason").fill_null(""),
-        unaccounted=~pl.col("ended").is_in(["kept", "quarantined"]),
+        unaccounted=~pl.col("ended").is_in(["kept", "left out", "quarantined"]),
         quarantined=pl.col("ended") == "quarantined",
         cut=pl.col("id").is_in(cut.implode())
         | pl.col("reason").fill_null("").str.contains("truncated"),

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from stages.config.errors import BuildError
-from stages.config.lineage import lineage
+from stages.config.lineage import lineage, steps_of
 from stages.config.paths import Paths
 from stages.config.settings import Build
-from stages.quality.facts import row_facts
+from stages.quality.facts import Steps, row_facts
 from stages.rows.row import Event, Row, from_record, to_record
 
 
@@ -80,7 +80,7 @@ def lives(build: Build, paths: Paths, row_id: str) -> list[Life]:
         last = stages[-1].row
         audit = paths.folder("audit", dataset) / "validation.json"
         # Without the last table's row the walk above has ended before its end.
-        verdicts = _verdicts(last, len(chain) - 2) if last else []
+        verdicts = _verdicts(last, steps_of(build, chain)) if last else []
         releases = [str(file) for file in _releases(paths, dataset, row_id)]
         found.append(Life(row_id, dataset, stages, verdicts, audit.is_file(), releases))
     return found
@@ -153,11 +153,11 @@ def _exchange(record: dict[str, Any]) -> Exchange:
     )
 
 
-def _verdicts(row: Row, iterations: int) -> list[str]:
+def _verdicts(row: Row, steps: Steps) -> list[str]:
     def count_words(texts: Sequence[str]) -> list[int]:
         return [len(text.split()) for text in texts]
 
-    facts = row_facts([to_record(row)], iterations, count_words).rows
+    facts = row_facts([to_record(row)], steps, count_words).rows
     against = [name for name, kind in facts.schema.items() if kind == pl.Boolean and name != "held"]
     return [name.replace("_", " ") for name in against if facts[name][0]]
 

@@ -61,15 +61,19 @@ def _audit(paths: Paths, dataset: str) -> dict[str, Any]:
 
 
 def _iterations(build: Build, paths: Paths, chain: list[str]) -> list[dict[str, Any]]:
-    """Our iterations and, where it has the same source, the paper's.
+    """Our iterations of an answered dataset and, where it has the same source, the paper's.
 
     How long the outputs are is known of an iteration that a dataset answers.
     """
+    if chain[-1].partition("/")[2] not in build.answered:
+        return []
+    grown = [reference for reference in chain if reference.startswith("sequences/")]
+    start = chain[-2 - len(grown)]
     source, dataset = (reference.partition("/")[2] for reference in (chain[0], chain[-1]))
-    answered = {one.reads: name for name, one in build.datasets.items()} | {chain[-2]: dataset}
+    answered = {one.reads: name for name, one in build.answered.items()} | {chain[-2]: dataset}
     own = _audit(paths, dataset)["statistics"].get("iterations", {})
     iterations = []
-    for number, reference in enumerate(chain[:-1]):
+    for number, reference in enumerate((start, *grown)):
         other = answered.get(reference)
         out = _audit(paths, other)["statistics"] if other else {}
         theirs = TABLE_3.get(source, ())[number : number + 1]

@@ -49,13 +49,15 @@ def choose(path: Path, count: int) -> list[Row]:
 
 
 def life(row: Row) -> list[Moment]:
-    """The instruction at the source and after each iteration, with what is new marked."""
-    iterations = [event for event in row.history if event.step == "sequence"]
+    """The instruction at the source and after each step, with what is new marked."""
     before = [event.instruction for event in row.history] or [row.instruction]
     after = [*before[1:], row.instruction]
     moments = [Moment("source", "", [("same", before[0])])]
-    for event, instruction in zip(iterations, after, strict=False):
-        step = f"iteration {event.iteration}: {event.option}"
+    for event, instruction in zip(row.history, after, strict=False):
+        if event.step == "respond":
+            continue
+        what = f"iteration {event.iteration}" if event.step == "sequence" else event.step
+        step = f"{what}: {event.option}" if event.option else what
         changed = instruction != event.instruction
         pieces = compare(event.instruction, instruction) if changed else []
         moments.append(Moment(step, event.outcome, pieces))

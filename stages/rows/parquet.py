@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from stages.config.errors import BuildError
 from stages.config.paths import must_exist
 from stages.rows.logical import logical_hash as logical_hash
-from stages.rows.row import SCHEMA, Row, from_record, to_record
+from stages.rows.row import IMAGE, SCHEMA, SCHEMA_WITH_IMAGE, Row, from_record, to_record
 
 ROW_GROUP = 5_000  # rows; about 10 MB of text in memory while writing
 BATCH = 1_000  # rows that a reader holds as Python objects
@@ -121,10 +121,13 @@ def _unwritable(path: Path, error: OSError) -> BuildError:
 
 
 class RowWriter:
-    """Writes rows, in ascending order of id, to one deterministic Parquet file."""
+    """Writes rows, in ascending order of id, to one deterministic Parquet file.
 
-    def __init__(self, path: Path) -> None:
-        self._writer = ParquetWriter(path, SCHEMA)
+    `schema` is `SCHEMA`, or `SCHEMA_WITH_IMAGE` for rows with pictures.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema = SCHEMA) -> None:
+        self._writer = ParquetWriter(path, schema)
 
     def __enter__(self) -> "RowWriter":
         self._writer.__enter__()
@@ -158,7 +161,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 def read_batches(path: Path, size: int = BATCH) -> Iterator[list[Row]]:
     """The rows of a file in order, `size` at a time."""
     # `messages` says again what the other columns say, and is a third of the time of reading.
-    columns = [name for name in SCHEMA.names if name != "messages"]
+    columns = [name for name in SCHEMA_WITH_IMAGE.names if name != "messages"]
     for batch in read_tables(path, size, columns):
         yield [from_record(record) for record in batch.to_pylist()]
 
@@ -172,6 +175,12 @@ def read_tables(
     """
     with pq.ParquetFile(must_exist(path), pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=size, columns=columns)
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """`SCHEMA_WITH_IMAGE` for a table of rows with pictures, else `SCHEMA`."""
+    has_images = IMAGE.name in pq.read_schema(must_exist(path)).names
+    return SCHEMA_WITH_IMAGE if has_images else SCHEMA
 
 
 def count_rows(path: Path) -> int:

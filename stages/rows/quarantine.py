@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 from stages.config.errors import BuildError
 from stages.rows.parquet import write_records
 
+LEFT_OUT = "left out: "
+"""how the reason begins where nothing is wrong with a row, but the method has no place for it"""
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:

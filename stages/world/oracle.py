@@ -8,6 +8,7 @@ be computed from the text, and gives the reference response for the rest.
 import hashlib
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stages.world.chains import answer_chain, is_held_out, read_chain, tasks_about, write_chain
@@ -39,6 +40,9 @@ _REASONS = {
     "suffix": "One more task at the end would take the answer further.",
     "hold": "Nothing that could be added would be more than padding.",
 }
+_PROTOCOLS: tuple[Callable[[str, random.Random], str | None], ...] = ()
+"""what the prompts of the other methods ask: the reply to a message, or None if it is another's"""
+
 _MOST_ADDED = 2  # tasks that the oracle adds to a row it does not know
 
 
@@ -68,6 +72,9 @@ def reply(message: str, reference: str, attempt: int) -> str:
         return _classify(instruction, material, rng)
     if found := _REWRITE.fullmatch(message):
         return _rewrite(found[1], found[2] or "", _OPERATIONS[found[3]], rng)
+    for protocol in _PROTOCOLS:
+        if (answer := protocol(message, rng)) is not None:
+            return answer
     return _respond(message, reference)
 
 
