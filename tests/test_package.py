@@ -159,7 +159,7 @@ def test_package_replies_of_another_model_than_the_generator_are_refused(
     text = (tmp_path / "profiles/sample.yaml").read_text("utf-8")
     (tmp_path / "profiles/sample.yaml").write_text(text.replace("name: model", "name: other"))
     with pytest.raises(
-        BuildError, match="replies of model, but the profile's generator is 'other'"
+        BuildError, match="replies of model, but params.yaml and the profile say other"
     ):
         package("alpaca-sit")
 

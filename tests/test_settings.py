@@ -82,6 +82,44 @@ def test_engine_inside_ray_needs_its_section_too(project: Path) -> None:
         load_settings(project)
 
 
+def test_generator_of_a_table_that_the_profile_lacks_is_named(project: Path) -> None:
+    edit(
+        project / "params.yaml",
+        "alpaca-it: {reads: sources/alpaca}",
+        "alpaca-it: {reads: sources/alpaca, generator: comand}",
+    )
+    generator = "{name: m, revision: r, licence: mit, max_tokens_if_truncated: null, sampling: "
+    sampling = "{temperature: 1.0, top_p: 0.9, top_k: 50, max_tokens: 9}}"
+    profile = project / "profiles" / "sample.yaml"
+    edit(profile, "\nbenchmarks:", f"\ngenerators:\n  command: {generator}{sampling}\nbenchmarks:")
+    edit(profile, "  engine: world", "  engine: world\n  engines: {comand: replay}")
+    with pytest.raises(BuildError) as error:
+        load_settings(project)
+    first, second, third = str(error.value).splitlines()
+    assert "'datasets/alpaca-it.generator' names 'comand', which nothing makes." in first
+    assert "Did you mean 'command'?" in first
+    assert "'runtime.engines' names 'comand', which is none of 'generators'." in second
+    assert "the engine 'world' cannot run the model 'm' of 'generators.command'" in third
+
+
+def test_dataset_that_no_section_makes_and_one_that_nothing_audits_are_named(project: Path) -> None:
+    edit(project / "params.yaml", "  - alpaca-sit\n", "  - alpaca-sti\n")
+    with pytest.raises(BuildError) as error:
+        load_settings(project)
+    assert "'datasets' names 'alpaca-sti', which nothing makes. Did you mean" in str(error.value)
+    assert "the dataset 'alpaca-sit' is made, but 'datasets' does not name it" in str(error.value)
+
+
+def test_dataset_that_two_sections_make_is_named(project: Path) -> None:
+    edit(
+        project / "params.yaml",
+        "composed:\n",
+        "composed:\n  alpaca-it: {method: repeat, reads: [sources/alpaca]}\n",
+    )
+    with pytest.raises(BuildError, match="the dataset 'alpaca-it' is made twice, by two sections"):
+        load_settings(project)
+
+
 @pytest.mark.parametrize(("engine", "model"), [("world", "model"), ("transformers", "world")])
 def test_engine_and_model_that_do_not_belong_together_are_a_mistake(
     project: Path, engine: str, model: str

@@ -126,6 +126,11 @@ def _check_references(settings: Settings, path: Path) -> None:
             for one, (_, made) in build.tables.items()
             for parent in made.parents
         ),
+        *(
+            (f"{one}.generator", made.generator, profile.generators)
+            for one, (_, made) in build.tables.items()
+            if made.generator
+        ),
         *(("datasets", name, finished) for name in build.datasets),
         *(
             (f"models.{key}.dataset", one.dataset, build.datasets)
@@ -161,22 +166,7 @@ def _check_references(settings: Settings, path: Path) -> None:
     ]
     for name, source in profile.sources.items():
         mistakes += _check_columns(f"{path}: 'sources.{name}.columns", source)
-    runtime = profile.runtime
-    engines = {runtime.engine, *([runtime.ray.inside] if runtime.ray else [])}
-    mistakes += [
-        f"{path}: 'runtime.{engine}' is missing; the engine '{runtime.engine}' needs it. "
-        "docs/engines.md lists its settings."
-        for engine in ("vllm", "openai", "ray")
-        if engine in engines and getattr(runtime, engine) is None
-    ]
-    if (runtime.engine == "world") != (profile.generator.name == "world") and (
-        runtime.engine != "replay"
-    ):
-        mistakes.append(
-            f"{path}: the engine '{runtime.engine}' cannot run the model "
-            f"'{profile.generator.name}'. The engine 'world' runs the model 'world', and no other "
-            "engine does, except that 'replay' replays any."
-        )
+    mistakes += _check_engines(path, profile)
     if profile.releasable:
         pinned = {
             **{
@@ -185,6 +175,7 @@ def _check_references(settings: Settings, path: Path) -> None:
                 if one.origin != "file"  # whose revision is its hash
             },
             "generator.revision": profile.generator.revision,
+            **{f"generators.{name}.revision": x.revision for name, x in profile.generators.items()},
             "training.revision": profile.training.revision,
         }
         mistakes += [
@@ -197,6 +188,37 @@ def _check_references(settings: Settings, path: Path) -> None:
         raise BuildError("\n".join(mistakes))
     for dataset in build.datasets:
         lineage(build, f"datasets/{dataset}")
+
+
+def _check_engines(path: Path, profile: Profile) -> list[str]:
+    """The mistakes in which engine runs which model, and in what the engines need."""
+    runtime = profile.runtime
+    runs = {"generator": (profile.generator, runtime.engine)} | {
+        f"generators.{name}": (generator, runtime.engines.get(name, runtime.engine))
+        for name, generator in profile.generators.items()
+    }
+    mistakes = [
+        f"{path}: 'runtime.engines' names '{name}', which is none of 'generators'."
+        f"{_nearest(name, profile.generators)}"
+        for name in runtime.engines
+        if name not in profile.generators
+    ]
+    engines = {engine for _, engine in runs.values()}
+    needed = engines | ({runtime.ray.inside} if runtime.ray else set())
+    mistakes += [
+        f"{path}: 'runtime.{engine}' is missing; the engine '{runtime.engine}' needs it. "
+        "docs/engines.md lists its settings."
+        for engine in ("vllm", "openai", "ray")
+        if engine in needed and getattr(runtime, engine) is None
+    ]
+    mistakes += [
+        f"{path}: the engine '{engine}' cannot run the model '{generator.name}' of '{key}'. The "
+        "engine 'world' runs the model 'world', and no other engine does, except that 'replay' "
+        "replays any."
+        for key, (generator, engine) in runs.items()
+        if (engine == "world") != (generator.name == "world") and engine != "replay"
+    ]
+    return mistakes
 
 
 def _check_columns(where: str, source: Source) -> list[str]:

@@ -35,6 +35,9 @@ Reference = Annotated[
 class Made(Section):
     """A table that is made from others."""
 
+    generator: Name | None = None
+    """which of the profile's `generators` makes it; None: the profile's `generator`"""
+
     @property
     def parents(self) -> tuple[Reference, ...]:
         """The tables it is made from. Its rows come from the first one."""
@@ -228,10 +231,15 @@ class Price(Section):
     completion: Annotated[float, Field(ge=0)]
 
 
+EngineName = Literal["world", "replay", "transformers", "vllm", "openai", "ray"]
+
+
 class Runtime(Section):
     """How the build runs. Never part of an identity: no stage depends on it."""
 
-    engine: Literal["world", "replay", "transformers", "vllm", "openai", "ray"]
+    engine: EngineName
+    engines: dict[Name, EngineName] = {}
+    """of generators that another engine runs"""
     device: Literal["auto", "cpu", "cuda", "mps"]
     device_batch: PositiveInt
     gradient_checkpointing: bool
@@ -248,6 +256,7 @@ class Profile(Section):
     releasable: bool
     sources: dict[Name, Source]
     generator: Generator
+    generators: dict[Name, Generator] = {}
     benchmarks: dict[Name, Benchmark]
     training: Training
     evaluation: Evaluation
@@ -258,6 +267,16 @@ class Profile(Section):
 class Settings(Section):
     build: Build
     profile: Profile
+
+    def generator(self, reference: Reference) -> tuple[Generator, Runtime]:
+        """The model that makes a table, and how it runs: `engine` is the one that runs it."""
+        _, made = self.build.tables[reference]
+        profile = self.profile
+        if made.generator is None:
+            return profile.generator, profile.runtime
+        engine = profile.runtime.engines.get(made.generator, profile.runtime.engine)
+        runtime = profile.runtime.model_copy(update={"engine": engine})
+        return profile.generators[made.generator], runtime
 
 
 def is_commit(revision: str) -> bool:

@@ -101,13 +101,14 @@ def outcomes_of(tally: Tally) -> list[Outcome]:
     ]
 
 
-def models_of(replies: LedgerTally, generator: str) -> list[Model]:
-    """The models that the ledger names. Raises BuildError unless all are the generator."""
-    others = sorted({name for name, _, _ in replies.models} - {generator})
+def models_of(replies: LedgerTally, generators: set[str]) -> list[Model]:
+    """The models that the ledger names. Raises BuildError unless all are among `generators`."""
+    others = sorted({name for name, _, _ in replies.models} - generators)
     if others or not replies.models:
         found = f"replies of {', '.join(others)}" if others else "no reply"
         raise BuildError(
-            f"The exported ledger holds {found}, but the profile's generator is '{generator}'. "
+            f"The exported ledger holds {found}, but params.yaml and the profile say "
+            f"{', '.join(sorted(generators))}. "
             "Build the dataset again: dvc repro."
         )
     return [

@@ -54,20 +54,21 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
     conserve(f"package {name}", sum(source.rows_kept for source in sources), released, lost)
     where = f"profiles/{settings.build.profile}.yaml"
     licences = {f"{where}: sources.{source.name}.licence": source.licence for source in sources}
-    licences[f"{where}: generator.licence"] = profile.generator.licence
+    generators = [settings.generator(reference)[0] for reference in chain[1:]]
+    theirs = {f"{where}: the licence of {one.name}": one.licence for one in generators}
     manifest = Manifest(
         dataset=name,
         profile=settings.build.profile,
         address=address_of(settings, paths, name),
-        licence=strictest(licences),
-        generator_licence=profile.generator.licence,
+        licence=strictest(licences | theirs),
+        generator_licence=strictest(theirs),
         rows=rows.rows,
         languages=dict(sorted(rows.languages.items())),
         tasks={str(tasks): count for tasks, count in sorted(rows.tasks.items())},
         outcomes=outcomes_of(rows),
         sources=sources,
         tables=tables,
-        models=models_of(replies, profile.generator.name),
+        models=models_of(replies, {generator.name for generator in generators}),
         engines=engines_of(replies),
         checks=checks,
         statistics=statistics,

@@ -11,7 +11,7 @@ from stages.config.errors import BuildError
 from stages.llm.engines import Engine
 from stages.llm.ledger import Ledger, Run
 from stages.llm.progress import StageProgress
-from stages.llm.request import Completion, Prompt, Request, SamplingParams
+from stages.llm.request import Completion, ModelId, Prompt, Request, SamplingParams
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -73,6 +73,11 @@ class Client:
         self._longer = replace(sampling, max_tokens=max_tokens_if_truncated or sampling.max_tokens)
         self._wanted: list[Request] = []
         self._under_way: dict[str, asyncio.Future[Completion]] = {}
+
+    @property
+    def model(self) -> ModelId:
+        """The model that is asked."""
+        return self._engine.model
 
     def __enter__(self) -> "Client":
         self._runner = asyncio.Runner()

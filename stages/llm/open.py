@@ -14,9 +14,9 @@ from stages.llm.request import ModelId, SamplingParams
 
 
 @contextmanager
-def open_generator(settings: Settings, label: str, rows: int) -> Iterator[Client]:
-    """The profile's generator, which rewrites and answers; `label` and `rows` for the progress."""
-    generator, runtime = settings.profile.generator, settings.profile.runtime
+def open_generator(settings: Settings, reference: str, label: str, rows: int) -> Iterator[Client]:
+    """The model that makes the table `reference`; `label` and `rows` are for the progress."""
+    generator, runtime = settings.generator(reference)
     price = runtime.price
     dollars = (price.prompt / 1e6, price.completion / 1e6) if price else None
     with (

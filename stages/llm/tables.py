@@ -35,7 +35,7 @@ def make_table(settings: Settings, reference: str, method: Method) -> None:
     options: Counter[str] = Counter()
     went_on = 0
     total = count_rows(source)
-    with open_generator(settings, label, total) as client:
+    with open_generator(settings, reference, label, total) as client:
         with RowWriter(target, schema_of(source)) as out:
             for result in client.map(lambda row: method(row, client), read_rows(source)):
                 if isinstance(result, Quarantined):
@@ -43,7 +43,7 @@ def make_table(settings: Settings, reference: str, method: Method) -> None:
                     continue
                 rows = result if isinstance(result, tuple) else (result,)
                 out.write(rows)
-                went_on += 1
+                went_on += bool(rows)
                 outcomes.update(row.history[-1].outcome for row in rows)
                 options.update(row.history[-1].option for row in rows)
         replies = export_ledger(client.ledger, client.used, paths.ledger_export(reference))

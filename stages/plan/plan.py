@@ -25,20 +25,11 @@ from stages.sources.open import open_upstream
 
 def plan(settings: Settings, target: str) -> RenderableType:
     """What a build of `target`, a dataset or a sequence, or of everything if empty, would ask."""
-    build, profile = settings.build, settings.profile
-    generator, paths = profile.generator, Paths(build.profile)
-    engine = open_engine(generator, profile.runtime)
+    build, paths = settings.build, Paths(settings.build.profile)
     counts: dict[str, Count] = {}
     usual: dict[str, float] = {}
     with Ledger(ledger_file()) as ledger:
-        client = DryClient(
-            engine,
-            ledger,
-            SamplingParams(**generator.sampling.model_dump()),
-            build.seq_instruct.attempts,
-            StageProgress("plan", 0),
-            generator.max_tokens_if_truncated,
-        )
+        clients = {reference: _client(settings, reference, ledger) for reference in build.tables}
         sources: dict[str, list[Row]] = {}
         for chain in _chains(build, target):
             source, *references = chain
@@ -47,12 +38,28 @@ def plan(settings: Settings, target: str) -> RenderableType:
             rows = sources[source]
             last = {one: LastBuild(paths.table(one), ledger, rows) for one in references}
             methods = methods_of(build, paths, references)
-            for count in walk(methods, rows, client, last):
+            for count in walk(methods, rows, clients, last):
                 counts[count.reference] = count
                 usual[count.reference] = last[count.reference].usual
-        runs = ledger.runs(engine.model.name, engine.model.revision)
-        estimates = [estimate(count, usual[name], runs) for name, count in counts.items()]
-    return page(list(counts.values()), estimates, dollars(estimates, profile.runtime.price))
+        models = {reference: client.model for reference, client in clients.items()}
+        estimates = [
+            estimate(count, usual[one], ledger.runs(models[one].name, models[one].revision))
+            for one, count in counts.items()
+        ]
+    price = settings.profile.runtime.price
+    return page(list(counts.values()), estimates, dollars(estimates, price))
+
+
+def _client(settings: Settings, reference: str, ledger: Ledger) -> DryClient:
+    generator, runtime = settings.generator(reference)
+    return DryClient(
+        open_engine(generator, runtime),
+        ledger,
+        SamplingParams(**generator.sampling.model_dump()),
+        settings.build.seq_instruct.attempts,
+        StageProgress("plan", 0),
+        generator.max_tokens_if_truncated,
+    )
 
 
 def _chains(build: Build, target: str) -> list[list[str]]:

@@ -37,13 +37,16 @@ class Count:
 def walk(
     methods: Mapping[str, Method],
     rows: Iterable[Row],
-    client: DryClient,
+    clients: Mapping[str, DryClient],
     last: Mapping[str, LastBuild],
 ) -> list[Count]:
-    """What each stage would find for `rows`; `methods` by reference, in the order of a lineage."""
+    """What each stage would find for `rows`; `methods` by reference, in the order of a lineage.
+
+    `clients` and `last` have an entry for each reference too.
+    """
     counts = [Count(reference) for reference in methods]
     for row in rows:
-        _follow(list(methods.values()), counts, row, client, last)
+        _follow(list(methods.values()), counts, row, clients, last)
     return counts
 
 
@@ -51,13 +54,14 @@ def _follow(
     methods: Sequence[Method],
     counts: Sequence[Count],
     row: Row,
-    client: DryClient,
+    clients: Mapping[str, DryClient],
     last: Mapping[str, LastBuild],
 ) -> None:
     if not counts:
         return
     count, *later = counts
     count.rows += 1
+    client = clients[count.reference]
     client.used.clear()
     try:
         made = _finish(methods[0](row, client))
@@ -73,7 +77,7 @@ def _follow(
     if isinstance(made, Quarantined):
         return
     for child in made if isinstance(made, tuple) else (made,):
-        _follow(methods[1:], later, child, client, last)
+        _follow(methods[1:], later, child, clients, last)
 
 
 def _finish(work: Coroutine[Any, Any, Result]) -> Result:
