@@ -71,10 +71,6 @@ class ScoreOf(Section):
     benchmark: Name
 
 
-class SeqInstruct(Section):
-    attempts: PositiveInt
-
-
 class Thresholds(Section):
     max_quarantined: Share
     max_unusable: Share
@@ -100,7 +96,7 @@ class Build(Section):
     models: dict[Name, ModelOf]
     scores: dict[Name, ScoreOf]
     packages: list[Name]
-    seq_instruct: SeqInstruct
+    attempts: PositiveInt
     thresholds: Thresholds
 
     @property

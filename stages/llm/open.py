@@ -26,7 +26,7 @@ def open_generator(settings: Settings, reference: str, label: str, rows: int) ->
             engine=open_engine(generator, runtime),
             ledger=ledger,
             sampling=SamplingParams(**generator.sampling.model_dump()),
-            attempts=settings.build.seq_instruct.attempts,
+            attempts=settings.build.attempts,
             progress=progress,
             max_tokens_if_truncated=generator.max_tokens_if_truncated,
         ) as client,

@@ -56,7 +56,7 @@ def _client(settings: Settings, reference: str, ledger: Ledger) -> DryClient:
         open_engine(generator, runtime),
         ledger,
         SamplingParams(**generator.sampling.model_dump()),
-        settings.build.seq_instruct.attempts,
+        settings.build.attempts,
         StageProgress("plan", 0),
         generator.max_tokens_if_truncated,
     )
