@@ -32,8 +32,8 @@ def main(name: str) -> None:
     gathered = gather(name, source.language, source.rows, upstream)
 
     output = paths.table(f"sources/{name}")
-    with RowWriter(output) as writer:
-        writer.write(gathered.rows)
+    with RowWriter(output, gathered.schema) as writer:
+        writer.write(gathered.whole_rows())
     write_quarantine(output, gathered.quarantined)
 
     refused = reasons(output)

@@ -9,13 +9,19 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from stages.config.lineage import lineage, steps_of
+from stages.config.load import load_settings
+from stages.rows.measure import read_metrics
 from stages.rows.parquet import count_rows, file_hash, read_rows
-from stages.rows.quarantine import quarantine_path
+from stages.rows.quarantine import quarantine_path, reasons
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.pipeline
+
+BUILD = load_settings(ROOT).build
 
 # The sample profile with less of everything: a minute, most of it imports.
 SMALLER = {
@@ -95,6 +101,52 @@ def test_build_conserves_rows_from_source_to_release(built: tuple[Path, str]) ->
         assert count_rows(path) + count_rows(quarantine_path(path)) == source
     released = list((sample / "release/alpaca-sit/data").rglob("*.parquet"))
     assert sum(map(count_rows, released)) == count_rows(sample / "datasets/alpaca-sit.parquet")
+
+
+@pytest.mark.parametrize("name", BUILD.datasets)
+def test_dataset_accounts_for_every_row_and_reply(built: tuple[Path, str], name: str) -> None:
+    """Holds for every dataset that params.yaml names, whatever made it."""
+    sample = built[0] / "data/sample"
+    table = sample / f"datasets/{name}.parquet"
+    chain = lineage(BUILD, f"datasets/{name}")
+    parent = sample / f"{chain[-2]}.parquet"
+    rows = list(read_rows(table))
+    ids = [row.id for row in rows]
+    assert ids and ids == sorted(set(ids))
+
+    # Rows in = rows out + quarantined, and nothing is made up.
+    before, lost = _ids(parent), _ids(quarantine_path(table))
+    went_on = {_of(before, id) for id in ids}
+    assert went_on | lost == before
+    assert not went_on & lost
+    assert not any(reason == "" for reason in reasons(table))
+
+    # Each row says where it comes from, what was done to it, and by which replies.
+    source = chain[0].partition("/")[2]
+    replies = set().union(
+        *(_ids(sample / f"{one}.ledger.parquet", "key") for one in chain[1:]),
+    )
+    for row in rows:
+        assert row.source == source
+        assert [(event.step, event.iteration) for event in row.history] == steps_of(BUILD, chain)
+        assert all(key in replies for event in row.history for key in event.requests)
+        assert row.query.strip() and row.output.strip()
+
+    audit = read_metrics(sample / f"audit/{name}/validation.json")
+    assert audit["success"], [check for check in audit["checks"] if not check["success"]]
+    assert read_metrics(table.with_suffix(".metrics.json"))["rows"] == len(rows)
+
+
+def _ids(table: Path, column: str = "id") -> set[str]:
+    return set(pq.read_table(table, columns=[column])[column].to_pylist())
+
+
+def _of(parents: set[str], id: str) -> str:
+    """The row that a row was made from: the same id, or the longest beginning up to a #."""
+    while id not in parents:
+        id, mark, _ = id.rpartition("#")
+        assert mark, "a row that was made from none"
+    return id
 
 
 def test_sit_rows_have_more_tasks_and_the_ids_of_it_rows(built: tuple[Path, str]) -> None:

@@ -91,8 +91,8 @@ def test_generator_of_a_table_that_the_profile_lacks_is_named(project: Path) -> 
     generator = "{name: m, revision: r, licence: mit, max_tokens_if_truncated: null, sampling: "
     sampling = "{temperature: 1.0, top_p: 0.9, top_k: 50, max_tokens: 9}}"
     profile = project / "profiles" / "sample.yaml"
-    edit(profile, "\nbenchmarks:", f"\ngenerators:\n  command: {generator}{sampling}\nbenchmarks:")
-    edit(profile, "  engine: world", "  engine: world\n  engines: {comand: replay}")
+    edit(profile, "\ngenerators:\n", f"\ngenerators:\n  command: {generator}{sampling}\n")
+    edit(profile, "{showcase: replay}", "{showcase: replay, comand: replay}")
     with pytest.raises(BuildError) as error:
         load_settings(project)
     first, second, third = str(error.value).splitlines()

@@ -119,7 +119,8 @@ def _check_references(settings: Settings, path: Path) -> None:
     """Every name that one section uses must be defined in another, and nothing reads itself."""
     build, profile = settings.build, settings.profile
     tables = [*(f"sources/{name}" for name in build.sources), *build.tables]
-    finished = [*build.answered, *build.composed, *build.chained, *build.ablated]
+    makers = (build.answered, build.composed, build.chained, build.ablated, build.split)
+    finished = [name for section in makers for name in section]
     uses: list[tuple[str, str, Iterable[str]]] = [
         *(
             (f"{one}.reads", parent, tables)
@@ -164,6 +165,12 @@ def _check_references(settings: Settings, path: Path) -> None:
         for name in names
         if name not in getattr(profile, kind)
     ]
+    mistakes += [
+        f"{path}: 'sources.{name}.translates' names '{one.translates}', which has to be a source "
+        f"of the world in the shape alpaca, with as many rows as this one, {one.rows}."
+        for name, one in profile.sources.items()
+        if one.translates and not _is_translated(one, profile.sources.get(one.translates))
+    ]
     for name, source in profile.sources.items():
         mistakes += _check_columns(f"{path}: 'sources.{name}.columns", source)
     mistakes += _check_engines(path, profile)
@@ -175,7 +182,11 @@ def _check_references(settings: Settings, path: Path) -> None:
                 if one.origin != "file"  # whose revision is its hash
             },
             "generator.revision": profile.generator.revision,
-            **{f"generators.{name}.revision": x.revision for name, x in profile.generators.items()},
+            **{
+                f"generators.{name}.revision": one.revision
+                for name, one in profile.generators.items()
+                if not one.ledger  # which names its revision
+            },
             "training.revision": profile.training.revision,
         }
         mistakes += [
@@ -188,6 +199,14 @@ def _check_references(settings: Settings, path: Path) -> None:
         raise BuildError("\n".join(mistakes))
     for dataset in build.datasets:
         lineage(build, f"datasets/{dataset}")
+
+
+def _is_translated(source: Source, original: Source | None) -> bool:
+    return original is not None and (
+        (source.origin, source.shape, source.rows)
+        == (original.origin, original.shape, original.rows)
+        == ("world", "alpaca", original.rows)
+    )
 
 
 def _check_engines(path: Path, profile: Profile) -> list[str]:

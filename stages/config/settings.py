@@ -52,6 +52,11 @@ class Reads(Made):
         return (self.reads,)
 
 
+class By(Reads):
+    method: str
+    """a module of the verb's methods"""
+
+
 class Combines(Made):
     method: str
     """a module of the verb's methods"""
@@ -91,6 +96,7 @@ class Build(Section):
     composed: dict[Name, Combines]
     chained: dict[Name, Combines]
     ablated: dict[Name, Combines]
+    split: dict[Name, By]
     datasets: list[Name]
     benchmarks: list[Name]
     models: dict[Name, ModelOf]
@@ -110,6 +116,7 @@ class Build(Section):
             ("datasets", "compose", self.composed),
             ("datasets", "chain", self.chained),
             ("datasets", "ablate", self.ablated),
+            ("datasets", "split", self.split),
         ]
         return {
             f"{folder}/{name}": (verb, made)
@@ -126,7 +133,7 @@ class Build(Section):
 class Source(Section):
     origin: Literal["world", "hub", "file"]
     """where rows come from when params.yaml names no file; `file`: from nowhere else"""
-    shape: Literal["alpaca", "flan", "messages"]
+    shape: Literal["alpaca", "flan", "messages", "tasks", "vqa", "captions"]
     columns: dict[str, str] = {}
     """the shape's name of a column -> the upstream's, where they differ"""
     rows: PositiveInt | None
@@ -135,6 +142,8 @@ class Source(Section):
     split: str = "train"
     only: dict[str, str] = {}
     """the part of the repository that is the source: column -> how its text begins"""
+    translates: Name | None = None
+    """of the world: the source whose rows these are in another language, row for row"""
     licence: str
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
@@ -151,6 +160,8 @@ class Sampling(Section):
 class Generator(Section):
     name: str
     revision: Revision
+    ledger: str = ""
+    """an exported ledger that ships with its replies; the revision is then what the ledger says"""
     licence: str
     sampling: Sampling
     max_tokens_if_truncated: PositiveInt | None

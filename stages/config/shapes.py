@@ -14,4 +14,7 @@ SHAPES = {
     "alpaca": Columns(("instruction", "input", "output"), ("system",)),
     "flan": Columns(("question", "response"), ("system_prompt",)),
     "messages": Columns(("messages",)),
+    "vqa": Columns(("question", "answers", "image"), ("image_id", "multiple_choice_answer")),
+    "captions": Columns(("image_id", "captions")),
+    "tasks": Columns(("task", "definition", "input", "output"), ("instance",)),
 }

@@ -37,7 +37,9 @@ class Tally:
         self.rows += 1
         self.sources[record["source"]] += 1
         origin = record["origin"]
-        self.origins[record["source"]].add((origin["repo"], origin["revision"]))
+        # Behind a # stands the part of the upstream, such as one task of many.
+        repo = origin["repo"].partition("#")[0]
+        self.origins[record["source"]].add((repo, origin["revision"]))
         self.languages[record["language"]] += 1
         self.tasks[record["tasks"]] += 1
         iterations = [event for event in record["history"] if event["step"] == "sequence"]

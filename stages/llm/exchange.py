@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stages.config.errors import BuildError
 from stages.llm.ledger import Ledger, Record
-from stages.llm.request import Completion, Outcome, SamplingParams, encode_request
+from stages.llm.request import Completion, ModelId, Outcome, SamplingParams, encode_request
 from stages.rows.parquet import ParquetWriter, read_tables
 
 EXPORT = pa.schema(
@@ -89,6 +89,20 @@ def import_ledger(path: Path, ledger: Ledger) -> tuple[int, int]:
         read += len(records)
         new += ledger.adopt(records, contexts)
     return read, new
+
+
+def model_in(path: Path) -> ModelId:
+    """The model whose replies an exported ledger holds. Raises BuildError unless it is one."""
+    found = {
+        (row["model"], row["revision"])
+        for batch in read_tables(path, columns=["model", "revision"])
+        for row in batch.to_pylist()
+    }
+    if len(found) != 1:
+        raise BuildError(
+            f"{path}: holds the replies of {len(found)} models, expected those of one."
+        )
+    return ModelId(*found.pop())
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from stages.config.paths import ledger_file
 from stages.config.settings import Generator, Runtime, Settings
 from stages.llm.client import Client
 from stages.llm.engines import Engine
+from stages.llm.exchange import import_ledger, model_in
 from stages.llm.ledger import Ledger
 from stages.llm.progress import StageProgress
 from stages.llm.request import ModelId, SamplingParams
@@ -22,16 +24,18 @@ def open_generator(settings: Settings, reference: str, label: str, rows: int) ->
     with (
         Ledger(ledger_file()) as ledger,
         StageProgress(label, rows, dollars) as progress,
-        Client(
+    ):
+        if generator.ledger:
+            import_ledger(Path(generator.ledger), ledger)
+        with Client(
             engine=open_engine(generator, runtime),
             ledger=ledger,
             sampling=SamplingParams(**generator.sampling.model_dump()),
             attempts=settings.build.attempts,
             progress=progress,
             max_tokens_if_truncated=generator.max_tokens_if_truncated,
-        ) as client,
-    ):
-        yield client
+        ) as client:
+            yield client
 
 
 def open_engine(generator: Generator, runtime: Runtime) -> Engine:
@@ -47,6 +51,8 @@ def open_engine(generator: Generator, runtime: Runtime) -> Engine:
             from stages.llm.engines.replay import ReplayEngine  # noqa: PLC0415
             from stages.llm.engines.world import WORLD  # noqa: PLC0415
 
+            if generator.ledger:
+                return ReplayEngine(model_in(Path(generator.ledger)))
             return ReplayEngine(WORLD if name == "world" else ModelId(name, revision))
         case "transformers":
             from stages.llm.engines.transformers import TransformersEngine  # noqa: PLC0415

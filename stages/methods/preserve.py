@@ -7,7 +7,7 @@ _CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _URL = re.compile(r"https?://[^\s\"'<>)]+")
 _TABLE_ROW = re.compile(r"^[^|\n]*\|[^|\n]*\|.*$", re.MULTILINE)
 _OPTION = re.compile(
-    r"(?:^|(?<=[\s;,:.]))(?:[(\[]?(?:[A-Ha-h]|[ivx]{1,4}|\d{1,2})[)\]]\.?)\s+([^\n;]+?)"
+    r"(?:^|(?<=[\s;,:.]))(?:[(\[]?(?:[A-Ha-h]|[ivx]{1,4}|\d{1,2})[)\]]\.?)[^\S\n]+([^\n;]+?)"
     r"(?=\s*(?:$|[\n;]|[(\[]?(?:[A-Ha-h]|[ivx]{1,4}|\d{1,2})[)\]]))"
 )
 _BULLET = re.compile(r"^\s*(?:[-*•]|--)\s*(\S.*)$", re.MULTILINE)

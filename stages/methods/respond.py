@@ -1,12 +1,8 @@
 """Responses: every row is answered anew, by the model that made the sequences (paper, 2.3.2)."""
 
-from dataclasses import asdict
-
-import orjson
-
 from stages.llm.client import Client, Step
 from stages.llm.request import Message, Prompt
-from stages.rows.quarantine import Quarantined
+from stages.rows.quarantine import Quarantined, take_out
 from stages.rows.row import Row
 
 
@@ -26,12 +22,6 @@ async def respond(row: Row, client: Client) -> Row | Quarantined:
     """The row with a new response, or the reason why the model gave none."""
     answer = await client.ask(row, RESPOND)
     if answer.value is None:
-        return Quarantined(
-            id=row.id,
-            stage="respond",
-            reason=f"unanswered: {answer.failure}",
-            detail=f"No usable response in {len(answer.requests)} attempts.",
-            row=orjson.dumps(asdict(row)).decode(),
-            reply=answer.reply,
-        )
+        detail = f"No usable response in {len(answer.requests)} attempts."
+        return take_out(row, "respond", f"unanswered: {answer.failure}", detail, answer.reply)
     return row.after("respond", "answered", requests=answer.requests, output=answer.value)

@@ -3,34 +3,50 @@
 from collections.abc import Sequence
 
 from stages.config.paths import Paths
-from stages.config.settings import Build, Combines
+from stages.config.settings import Build, By, Combines
 from stages.llm.client import Client
 from stages.llm.tables import Method
+from stages.methods.chain import METHODS as CHAIN
 from stages.methods.compose import METHODS as COMPOSE
+from stages.methods.evolve import evolve
+from stages.methods.extract import extract
 from stages.methods.respond import respond
 from stages.methods.seq_instruct import iterate
+from stages.methods.split import METHODS as SPLIT
 from stages.rows.row import Row
 
 
 def methods_of(build: Build, paths: Paths, references: Sequence[str]) -> dict[str, Method]:
     """The methods of a lineage without its source, by reference.
 
-    It ends where a method reads another table that is not built yet.
+    It ends where a method looks into tables that are not built yet.
     """
     methods: dict[str, Method] = {}
     for reference in references:
         verb, made = build.tables[reference]
-        others = [paths.table(one) for one in made.parents[1:]]
-        if not all(other.is_file() for other in others):
+        tables = [paths.table(one) for one in made.parents]
+        if isinstance(made, Combines) and not all(table.is_file() for table in tables):
             break
         match verb:
+            case "extract":
+                methods[reference] = extract
             case "sequence":
                 methods[reference] = _iteration(build.iteration(reference.partition("/")[2]))
             case "respond":
                 methods[reference] = respond
             case "compose":
                 assert isinstance(made, Combines)
-                methods[reference] = COMPOSE[made.method]([paths.table(made.reads[0]), *others])
+                methods[reference] = COMPOSE[made.method](tables)
+            case "evolve":
+                methods[reference] = evolve
+            case "split":
+                assert isinstance(made, By)
+                methods[reference] = SPLIT[made.method]()
+            case "ablate":
+                break  # it counts tokens of finished datasets, and asks nothing
+            case "chain":
+                assert isinstance(made, Combines)
+                methods[reference] = CHAIN[made.method](tables)
     return methods
 
 

@@ -8,6 +8,7 @@ from stages.config.command import pick
 from stages.config.lineage import lineage
 from stages.config.paths import Paths, ledger_file
 from stages.config.settings import Build, Settings
+from stages.llm.exchange import import_ledger
 from stages.llm.ledger import Ledger
 from stages.llm.open import open_engine
 from stages.llm.progress import StageProgress
@@ -29,7 +30,7 @@ def plan(settings: Settings, target: str) -> RenderableType:
     counts: dict[str, Count] = {}
     usual: dict[str, float] = {}
     with Ledger(ledger_file()) as ledger:
-        clients = {reference: _client(settings, reference, ledger) for reference in build.tables}
+        clients: dict[str, DryClient] = {}
         sources: dict[str, list[Row]] = {}
         for chain in _chains(build, target):
             source, *references = chain
@@ -37,6 +38,7 @@ def plan(settings: Settings, target: str) -> RenderableType:
                 sources[source] = _rows(settings, source)
             rows = sources[source]
             last = {one: LastBuild(paths.table(one), ledger, rows) for one in references}
+            clients |= {one: _client(settings, one, ledger) for one in references}
             methods = methods_of(build, paths, references)
             for count in walk(methods, rows, clients, last):
                 counts[count.reference] = count
@@ -52,6 +54,8 @@ def plan(settings: Settings, target: str) -> RenderableType:
 
 def _client(settings: Settings, reference: str, ledger: Ledger) -> DryClient:
     generator, runtime = settings.generator(reference)
+    if generator.ledger:
+        import_ledger(Path(generator.ledger), ledger)
     return DryClient(
         open_engine(generator, runtime),
         ledger,

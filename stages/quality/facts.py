@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.rows.row import CHANGING, Event, Row, added_tasks, from_record, join
+from stages.rows.row import CHANGING, Event, Row, count_tasks, from_record, join
 
 OPTIONS = ("decompose", "prefix", "suffix", "hold")
 
@@ -84,7 +84,8 @@ def row_facts(
     records: Sequence[dict[str, Any]], steps: Steps, count_tokens: CountTokens
 ) -> RowFacts:
     """The facts about records of the row schema that should have been through `steps`."""
-    rows = [from_record(record) for record in records]
+    # Without pictures: of these only the names were read.
+    rows = [from_record({**record, "image": None}) for record in records]
     turns = [turn for row in rows for turn in _turns(row)]
     # The last iteration leaves the query of the row, unless the row is broken.
     queries = list(dict.fromkeys([*(turn["query"] for turn in turns), *(r.query for r in rows)]))
@@ -93,6 +94,7 @@ def row_facts(
     facts = [
         {
             **_facts(row, record["messages"], steps),
+            "query": f"{(record.get('image') or {}).get('path', '')}\0{row.query}",
             "tokens_out": count,
             "tokens": tokens_in[row.query] + count,
         }
@@ -179,11 +181,10 @@ def _facts(row: Row, messages: list[dict[str, str]], steps: Steps) -> dict[str, 
             (change.event.outcome == "frozen") != any(held[:index])
             for index, change in enumerate(iterations)
         ),
-        "miscounted_tasks": row.tasks != 1 + sum(map(added_tasks, events)),
+        "miscounted_tasks": row.tasks != count_tasks(events),
         "unanswered": bool(steps) and steps[-1][0] == "respond" and not asked,
         "answer": asked[-1] if asked else "",
         "output": row.output,
-        "query": row.query,
         "start": start_of(start, start_input),
     }
 

@@ -99,7 +99,8 @@ def gather(
 def _read_rows(table: Path, steps: Steps, count_tokens: CountTokens) -> RowFacts:
     batches = [
         row_facts(batch.to_pylist(), steps, count_tokens)
-        for batch in read_tables(table, columns=SCHEMA.names)
+        # Of a picture only its name, and that only where there are pictures.
+        for batch in read_tables(table, columns=[*SCHEMA.names, "image.path"])
     ]
     return RowFacts(
         pl.concat([pl.DataFrame(schema=ROWS), *(batch.rows for batch in batches)]),

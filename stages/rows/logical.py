@@ -37,8 +37,9 @@ def logical_hash(path: Path) -> str:
     # With pre_buffer PyArrow keeps what it has read: a file of 416 MB took 700 MB, not 360.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         schema = [[field.name, _kind(field.type, path)] for field in file.schema_arrow]
-        for batch in file.iter_batches(batch_size=_BATCH):
-            if batch.num_rows:
+        # A row group at a time: one of photos has 8 MB, 5,000 rows of them 800.
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     _add(streams, (name,), column)
     values = [[*place, aspect, stream.hexdigest()] for (place, aspect), stream in streams.items()]

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.config.errors import BuildError
 from stages.rows.parquet import write_records
+from stages.rows.row import Row
 
 LEFT_OUT = "left out: "
 """how the reason begins where nothing is wrong with a row, but the method has no place for it"""
@@ -30,6 +32,13 @@ class Quarantined:
     """the row as JSON, whole"""
     reply: str = ""
     """the model's raw reply, where there was one"""
+
+
+def take_out(row: Row, stage: str, reason: str, detail: str, reply: str = "") -> Quarantined:
+    """A row in quarantine, whole but for the bytes of its picture, which no JSON can hold."""
+    name = row.image.path if row.image else None
+    content = asdict(replace(row, image=None)) | {"image": name}
+    return Quarantined(row.id, stage, reason, detail, orjson.dumps(content).decode(), reply)
 
 
 SCHEMA = pa.schema([(name, pa.string()) for name in Quarantined.__dataclass_fields__])

@@ -1,6 +1,7 @@
 """The row that every stage reads and writes, and the one way to join instruction and input."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,15 +49,24 @@ class Picture:
     """its file name"""
 
 
-CHANGING = ("rewritten", "extracted", "evolved", "composed", "chained", "ablated")
+CHANGING = (
+    "rewritten", "extracted", "evolved", "composed", "replaced", "chained", "summarised", "split",
+)  # fmt: skip
 """outcomes of the steps that change an instruction or an input; no other step may"""
 
 
-def added_tasks(event: Event) -> int:
-    """How many sub-tasks the step added: one, or one for each part of `repeat+paraphrase`."""
-    if event.outcome not in ("rewritten", "composed", "chained"):
-        return 0
-    return 1 + event.option.count("+")
+def count_tasks(history: Sequence[Event]) -> int:
+    """How many sub-tasks a row has: one, and those that steps added, until it is split.
+
+    A step adds one, or one for each part of `repeat+paraphrase`.
+    """
+    tasks = 1
+    for event in history:
+        if (event.outcome, event.option) == ("split", "singles"):
+            tasks = 1
+        elif event.outcome in ("rewritten", "composed", "chained"):
+            tasks += 1 + event.option.count("+")
+    return tasks
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from stages.sources.upstream import Upstream
 
 # csv.reader refuses longer fields, by default from 131,072; 2**31 - 1 is what every platform takes.
 _LONGEST_CSV_FIELD = 2**31 - 1
+_PICTURES = 50  # rows with pictures in memory at once: 8 MB of photos, 1 GB of the largest
 
 
 def find_file(path: Path, source: str, shape: Shape) -> Path | None:
@@ -88,9 +89,17 @@ def _unreadable(path: Path, error: OSError) -> BuildError:
     )
 
 
+def read_json(path: Path) -> object:
+    """The value of a .json file. Raises BuildError, with the place where the file is broken."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _parse(path, _decode(path, raw, 1, 0).removeprefix("\ufeff"), 1)
+
+
 def _read_json(path: Path, shape: Shape) -> Iterator[object]:
-    text = _decode(path, path.read_bytes(), 1, 0).removeprefix("\ufeff")
-    records = _parse(path, text, 1)
+    records = read_json(path)
     if not isinstance(records, list):
         example = ", ".join(f'"{column}": ...' for column in shape.needs())
         raise BuildError(
@@ -239,7 +248,8 @@ def _read_parquet(path: Path, shape: Shape) -> Iterator[object]:
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
             columns = list(shape.reads(file.schema_arrow.names).values())
-            for batch in file.iter_batches(batch_size=BATCH, columns=columns):
+            size = _PICTURES if "image" in shape.needed else BATCH
+            for batch in file.iter_batches(batch_size=size, columns=columns):
                 yield from batch.to_pylist()
     except UnicodeDecodeError as error:
         raise BuildError(f"{path}: holds text that is not UTF-8: {error}.") from None

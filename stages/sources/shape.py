@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from stages.config.errors import BuildError
+from stages.rows.row import Picture
 from stages.sources.text import clean, is_blank, lone_surrogate
 
 # Characters. The longest field of Alpaca has 4,181; a context of 128k tokens holds about 500,000.
@@ -14,12 +15,18 @@ MAX_FIELD = 1_000_000
 
 
 class Fields(NamedTuple):
-    """The text of one row, clean."""
+    """The text of one row, clean, and its picture."""
 
     instruction: str
     input: str
     output: str
     system: str = ""
+    part: str = ""
+    """the part of the upstream that the row is from, such as its task; empty: it has no parts"""
+    number: int | None = None
+    """its position in that part, from 0; None: the position in the whole upstream counts"""
+    image: Picture | None = None
+    """as it was found: nobody has tried to decode it"""
 
 
 @dataclass(frozen=True, slots=True)

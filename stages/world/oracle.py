@@ -11,8 +11,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stages.world.chaining import reply as reply_to_chaining
 from stages.world.chains import answer_chain, is_held_out, read_chain, tasks_about, write_chain
+from stages.world.evolution import reply as reply_to_evolution
+from stages.world.extraction import reply as reply_to_extraction
+from stages.world.paraphrase import reply as reply_to_paraphrase
 from stages.world.passages import Passage, read_passage
+from stages.world.seqeval import reply as reply_to_seqeval
+from stages.world.splitting import reply as reply_to_splitting
 from stages.world.strangers import add_after, add_before, added_tasks, answer_stranger
 from stages.world.tasks import TASKS, Ask, draw_ask
 
@@ -40,7 +46,14 @@ _REASONS = {
     "suffix": "One more task at the end would take the answer further.",
     "hold": "Nothing that could be added would be more than padding.",
 }
-_PROTOCOLS: tuple[Callable[[str, random.Random], str | None], ...] = ()
+_PROTOCOLS: tuple[Callable[[str, random.Random], str | None], ...] = (
+    reply_to_extraction,
+    reply_to_evolution,
+    reply_to_seqeval,
+    reply_to_splitting,
+    reply_to_chaining,
+    reply_to_paraphrase,
+)
 """what the prompts of the other methods ask: the reply to a message, or None if it is another's"""
 
 _MOST_ADDED = 2  # tasks that the oracle adds to a row it does not know

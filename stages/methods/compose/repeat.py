@@ -5,16 +5,14 @@ from pathlib import Path
 
 from stages.llm.client import Client
 from stages.llm.tables import Method
+from stages.methods.compose.in_front import put_in_front
 from stages.rows.row import Row
 
-PREFIX = "First repeat the input, then "
+TASK = "First repeat the input, then"
 
 
 def repeat(tables: Sequence[Path]) -> Method:
-    """Rows with an input are asked to repeat it first; rows without stay as they are.
-
-    The instruction keeps its case: whole-instruction lower-casing damages names and code.
-    """
+    """Rows with an input are asked to repeat it first; rows without stay as they are."""
 
     async def with_input_repeated(row: Row, client: Client) -> Row:
         if not row.input:
@@ -23,7 +21,7 @@ def repeat(tables: Sequence[Path]) -> Method:
             "compose",
             "composed",
             option="repeat",
-            instruction=PREFIX + row.instruction,
+            instruction=put_in_front(TASK, row.instruction),
             output=f"{row.input}\n{row.output}",
             tasks=row.tasks + 1,
         )

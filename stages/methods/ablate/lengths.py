@@ -1,0 +1,46 @@
+"""How long the outputs of a dataset are, and the rows that a sample leaves out."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.config.errors import BuildError
+from stages.quality.facts import CountTokens
+from stages.rows.parquet import read_tables
+from stages.rows.quarantine import LEFT_OUT, Quarantined, take_out
+from stages.rows.row import Row
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Output:
+    """An output of a dataset. They sort in the order in which rows are drawn."""
+
+    draw: bytes
+    """a hash of the id: the order depends on nothing else"""
+    id: str
+    tokens: int
+
+
+def outputs(table: Path, count_tokens: CountTokens) -> Iterator[Output]:
+    """The outputs of a table, in the order of its rows."""
+    for batch in read_tables(table, columns=["id", "output"]):
+        ids, texts = (batch.column(name).to_pylist() for name in ("id", "output"))
+        for row_id, tokens in zip(ids, count_tokens(texts), strict=True):
+            yield Output(hashlib.sha256(f"ablate {row_id}".encode()).digest(), row_id, tokens)
+
+
+def both(tables: Sequence[Path], method: str) -> tuple[Path, Path]:
+    """The dataset whose rows are drawn, and the one it is compared with."""
+    if len(tables) != 2:
+        raise BuildError(
+            f"The ablation '{method}' reads two datasets, its own and the one it is compared with, "
+            f"but params.yaml names {len(tables)}. Write: reads: [datasets/OWN, datasets/OTHER]"
+        )
+    own, other = tables
+    return own, other
+
+
+def left_out(row: Row, why: str, detail: str) -> Quarantined:
+    """A row that a sample has no place for, though nothing is wrong with it."""
+    return take_out(row, "ablate", LEFT_OUT + why, detail)

@@ -1,0 +1,34 @@
+"""Instance-level ablation: two datasets of the same size and the same lengths of output."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.llm.client import Client
+from stages.llm.tables import Method
+from stages.methods.ablate.lengths import both, left_out, outputs
+from stages.quality.facts import CountTokens
+from stages.rows.quarantine import Quarantined
+from stages.rows.row import Row
+
+
+def paired(tables: Sequence[Path], count_tokens: CountTokens) -> Method:
+    """Rows are drawn by id; each takes a row of the other dataset with as many tokens of output.
+
+    Of each length the rarer side decides how many pairs there are, so the two datasets can be
+    made apart, each from its own side.
+    """
+    own, other = both(tables, "paired")
+    partners = Counter(output.tokens for output in outputs(other, count_tokens))
+    drawn = set()
+    for output in sorted(outputs(own, count_tokens)):
+        if partners[output.tokens]:
+            partners[output.tokens] -= 1
+            drawn.add(output.id)
+
+    async def with_a_partner(row: Row, client: Client) -> Row | Quarantined:
+        if row.id in drawn:
+            return row.after("ablate", "kept", option="paired")
+        return left_out(row, "no partner", "No row of the other dataset is left of this length.")
+
+    return with_a_partner

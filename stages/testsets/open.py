@@ -1,0 +1,171 @@
+"""Opens a test set: the user's files where there are any, else the profile's origin."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from stages.config.errors import BuildError
+from stages.config.settings import is_commit
+from stages.rows.parquet import file_hash
+from stages.sources.files import READERS, open_file
+from stages.sources.upstream import Upstream
+from stages.testsets.kinds import KINDS
+from stages.testsets.question import Kind
+from stages.testsets.settings import QuestionSet
+from stages.testsets.world import DRAW
+from stages.world.revision import world_revision
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+WHOLE = ""
+"""the one part of a test set without parts"""
+
+
+def open_parts(name: str, given: Path, testset: QuestionSet) -> list[tuple[str, Upstream]]:
+    """The parts of the test set `name`, not yet read; `given` is the folder of the user's files.
+
+    A file is named after the test set and its part: `xquad.de.json`. Either every part has one
+    there or none. No parts where the origin is `none`. Raises BuildError when one cannot be had.
+    """
+    kind, parts = KINDS[testset.kind], testset.parts or [WHOLE]
+    files = {part: _find(given, name, part) for part in parts}
+    missing = [_stem(name, part) for part, file in files.items() if file is None]
+    there = [(part, file) for part, file in files.items() if file]
+    if there and missing:
+        raise BuildError(
+            f"{given}: holds {there[0][1].name}, but no file for {', '.join(missing)}. Put all "
+            f"parts of the test set '{name}' there, or none."
+        )
+    if there:
+        return [(part, _open_file(file, kind)) for part, file in there]
+    if testset.origin == "none":
+        return []
+    if testset.origin == "file":
+        raise BuildError(
+            f"testsets.{name}: the profile says `origin: file`, but {given} holds no file for it. "
+            f"Put {_stem(name, parts[0])}.jsonl there, with the columns "
+            f"{', '.join(kind.shape.needs())}."
+        )
+    if testset.origin == "hub":
+        return _open_hub(name, testset, kind, parts)
+    return [(part, _open_world(name, testset, kind, part)) for part in parts]
+
+
+def _stem(name: str, part: str) -> str:
+    return f"{name}.{part}" if part else name
+
+
+def _find(folder: Path, name: str, part: str) -> Path | None:
+    """The one file of a part, whatever the case of its name."""
+    if not folder.is_dir():
+        return None
+    found = sorted(
+        file
+        for file in folder.iterdir()
+        if file.name.lower().rpartition(".")[0] == _stem(name, part) and not file.is_dir()
+    )
+    if len(found) > 1:
+        raise BuildError(
+            f"{folder}: {' and '.join(file.name for file in found)} are both named after "
+            f"'{_stem(name, part)}'. Keep one of them there."
+        )
+    if found and found[0].suffix.lower() not in READERS:
+        raise BuildError(
+            f"{found[0]}: the suffix '{found[0].suffix}' is not known. Convert the file to one of "
+            f"{', '.join(READERS)}; compressed files must be unpacked first."
+        )
+    return found[0] if found else None
+
+
+def _open_file(path: Path, kind: Kind) -> Upstream:
+    if path.suffix.lower() != ".json" or kind.unfold is None:
+        return open_file(path, kind.shape)
+    return Upstream(path.name, file_hash(path), _unfolded(path, kind), kind.shape)
+
+
+def _unfolded(path: Path, kind: Kind) -> Iterator[object]:
+    """The records of a .json file, which is an array of them or one object around them."""
+    assert kind.unfold
+    try:
+        document = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise BuildError(
+            f"{path}, line {error.lineno}, column {error.colno}: not valid JSON: {error.msg}."
+        ) from None
+    if isinstance(document, list):
+        yield from document
+        return
+    try:
+        yield from kind.unfold(document)
+    except (LookupError, TypeError) as error:
+        raise BuildError(
+            f"{path}: not laid out as {kind.shape.name} is ({error!r}). Give an array of objects "
+            f"with the columns {', '.join(kind.shape.needs())}, or the upstream's own file."
+        ) from None
+
+
+def _open_hub(
+    name: str, testset: QuestionSet, kind: Kind, parts: list[str]
+) -> list[tuple[str, Upstream]]:
+    """Files of a repository at one commit; a revision that can move is resolved first."""
+    setting = f"testsets.{name}"
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", testset.repo) or not testset.files:
+        raise BuildError(
+            f"{setting}: the profile says `origin: hub`, with repo '{testset.repo}' and files "
+            f"'{testset.files}'. Give a repo as owner/name, and the path of a file in it."
+        )
+    if testset.parts and "{part}" not in testset.files:
+        raise BuildError(
+            f"{setting}.files is '{testset.files}', which is the same for all parts. Put {{part}} "
+            "where they differ."
+        )
+    # Imported here because it takes half a second and most builds need no Hub.
+    from httpx2 import HTTPError  # noqa: PLC0415
+    from huggingface_hub import HfApi  # noqa: PLC0415
+
+    hub = HfApi()
+    try:
+        commit = testset.revision
+        if not is_commit(commit):
+            commit = hub.dataset_info(testset.repo, revision=commit or None).sha or ""
+        return [
+            (
+                part,
+                _download(hub, testset.repo, commit, testset.files.replace("{part}", part), kind),
+            )
+            for part in parts
+        ]
+    except (HTTPError, OSError) as error:
+        said = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
+        raise BuildError(
+            f"{setting}: {testset.files} of {testset.repo} at revision '{testset.revision}' cannot "
+            f"be loaded from the Hub: {said}. Check repo, revision and files and the connection, "
+            f"or put the data where params.yaml says, as {_stem(name, parts[0])}.parquet."
+        ) from error
+
+
+def _download(hub: "HfApi", repo: str, commit: str, file: str, kind: Kind) -> Upstream:
+    path = hub.hf_hub_download(repo, file, repo_type="dataset", revision=commit)
+    return replace(_open_file(Path(path), kind), repo=repo, revision=commit)
+
+
+def _open_world(name: str, testset: QuestionSet, kind: Kind, part: str) -> Upstream:
+    draw = DRAW.get(testset.kind)
+    if draw is None:
+        raise BuildError(
+            f"testsets.{name}: the built-in world has no '{testset.kind}'. Its kinds are "
+            f"{', '.join(DRAW)}; say `origin: hub` or `file`."
+        )
+    if testset.rows is None:
+        raise BuildError(
+            f"testsets.{name}.rows is null, but the built-in world has no end. Give a number of "
+            "rows in the profile."
+        )
+    records = islice(draw(part), testset.rows)
+    return Upstream("world", world_revision(), records, kind.shape)

@@ -1,0 +1,78 @@
+"""Records of test sets from the built-in world, about passages that no training row holds."""
+
+import random
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+from stages.config.errors import BuildError
+from stages.world.chains import tasks_about, write_chain
+from stages.world.passages import Passage, draw_passage
+from stages.world.rows import is_benchmark
+from stages.world.tasks import draw_ask
+
+
+def draw_held_out(rng: random.Random) -> Passage:
+    """A passage that is kept for test sets."""
+    while not is_benchmark(passage := draw_passage(rng)):
+        pass
+    return passage
+
+
+def _draw_prompts(part: str) -> Iterator[dict[str, Any]]:
+    """Instructions of one task about a passage, which stands beside as the input."""
+    rng = random.Random("test set prompts")
+    drawn: set[tuple[str, str]] = set()
+    tasks = tasks_about("text")
+    while True:
+        passage = draw_held_out(rng)
+        instruction = write_chain([draw_ask(rng, rng.choice(tasks), passage)], rng)
+        if (instruction, passage.text) not in drawn:
+            drawn.add((instruction, passage.text))
+            yield {"instruction": instruction, "input": passage.text, "dataset": "world"}
+
+
+# How a passage is told and asked about. A language of the world is one more entry in both. Velan
+# has words for passages but none for questions, which stay in English.
+TELL: dict[str, Callable[[Passage], str]] = {
+    "en": lambda passage: passage.text,
+    "velan": lambda passage: passage.velan,
+}
+_QUESTIONS = (
+    "Who is the passage about?",
+    "In which city did it happen?",
+    "On which day did it happen?",
+    "Which number is named first?",
+    "Which number is named second?",
+)
+"""in the order of `_answers`"""
+ASK: dict[str, tuple[str, ...]] = {"en": _QUESTIONS, "velan": _QUESTIONS}
+
+
+def _answers(passage: Passage) -> tuple[str, ...]:
+    numbers = [str(lot.number) for lot in passage.lots]
+    return (passage.name, passage.city, passage.day, *numbers)
+
+
+def _draw_reading(part: str) -> Iterator[dict[str, Any]]:
+    """Questions about passages; the same ones in every language, by id."""
+    if part not in TELL:
+        raise BuildError(
+            f"The built-in world has no language '{part}'. Its languages are {', '.join(TELL)}."
+        )
+    rng = random.Random("test set reading")
+    for number in count():
+        passage, topic = draw_held_out(rng), rng.randrange(len(_QUESTIONS))
+        yield {
+            "id": f"{number:06}",
+            "context": TELL[part](passage),
+            "question": ASK[part][topic],
+            "answers": {"text": [_answers(passage)[topic]]},
+        }
+
+
+DRAW: dict[str, Callable[[str], Iterator[dict[str, Any]]]] = {
+    "alpaca-eval": _draw_prompts,
+    "xquad": _draw_reading,
+}
+"""Endless distinct records of a kind, in the columns of its upstream; the argument is the part."""
