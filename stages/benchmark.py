@@ -10,14 +10,13 @@ Example: python -m stages.benchmark world
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from stages.config.command import pick, run
 from stages.config.load import load_settings
 from stages.config.paths import Paths
-from stages.config.settings import Benchmark
+from stages.config.settings import Benchmark, QuestionSet
 from stages.rows.measure import write_metrics
 from stages.rows.parquet import write_records
 from stages.rows.quarantine import conserve, write_quarantine
@@ -26,7 +25,6 @@ from stages.testsets.gather import gather, metrics
 from stages.testsets.item import ITEMS, to_table
 from stages.testsets.kinds import KINDS
 from stages.testsets.open import open_parts
-from stages.testsets.settings import QuestionSet
 
 _INPUTS = Path("inputs")
 
@@ -34,8 +32,8 @@ _INPUTS = Path("inputs")
 def build(name: str) -> None:
     settings = load_settings()
     paths = Paths(settings.build.profile)
-    testsets: Mapping[str, QuestionSet] = getattr(settings.profile, "testsets", {})
-    known: dict[str, Benchmark | QuestionSet] = {**settings.profile.benchmarks, **testsets}
+    profile = settings.profile
+    known: dict[str, Benchmark | QuestionSet] = {**profile.benchmarks, **profile.testsets}
     match pick("benchmark", name, known):
         case QuestionSet() as testset:
             _build_testset(name, testset, paths)

@@ -19,12 +19,11 @@ from stages.rows.parquet import write_records
 from stages.rows.quarantine import Quarantined, conserve, write_quarantine
 from stages.testsets.item import ITEMS, Item, read_items, to_table
 from stages.testsets.seqeval import lengthen, mix, plan
-from stages.testsets.settings import Lengthens
 
 
 def build(name: str) -> None:
     settings = load_settings()
-    made: Lengthens = pick("benchmark", name, settings.build.lengthened)  # type: ignore[attr-defined]
+    made = pick("benchmark", name, settings.build.lengthened)
     paths, reference = Paths(settings.build.profile), f"benchmarks/{name}"
 
     prompts = list(read_items(paths.table(made.reads)))

@@ -34,11 +34,14 @@ def write_settings(root: Path, **thresholds: float) -> None:
 
 def keep_alpaca(params: dict[str, Any], profile: dict[str, Any]) -> None:
     """Leave of the settings what is about Alpaca, which is all that the tree holds."""
-    for section in ("sources", "sequences", "answered"):
-        params[section] = {k: v for k, v in params[section].items() if k.startswith("alpaca")}
-    for section in ("extracted", "evolved", "composed", "chained", "ablated"):
-        params[section] = {}
-    params["datasets"] = list(params["answered"])
+    kept = {
+        "sources": ["alpaca"],
+        "sequences": ["alpaca-1", "alpaca-2"],
+        "answered": ["alpaca-it", "alpaca-sit"],
+    }
+    for section in ("extracted", "evolved", "composed", "chained", "ablated", "split", *kept):
+        params[section] = {name: params[section][name] for name in kept.get(section, [])}
+    params["datasets"] = kept["answered"]
     profile["sources"] = {"alpaca": profile["sources"]["alpaca"]}
 
 

@@ -441,9 +441,27 @@ def test_translate_rows_with_faulty_translations_are_quarantined(no_client, tmp_
         english[blank].id: "blank-translation",
         english[same].id: "untranslated",
         english[strange].id: "misaligned",
-        english[gone].id: "missing-translation",
     }
     assert sum(isinstance(one, Row) and one.language == "de" for one in made) == 40 - 4
+    assert made[gone] == english[gone].after("compose", "kept: no translation")
+
+
+def test_translate_rows_of_the_world_have_no_translation_from_elsewhere(
+    tmp_path: Path, no_client
+) -> None:
+    english = [make_row("Summarise it.", f"The {n} red roofs leak.", at=n) for n in range(9)]
+    german = [
+        replace(row, input=f"Die {n} roten Dächer sind undicht.", language="de")
+        for n, row in enumerate(english)
+    ]
+    world = [replace(row, origin=Origin("world", "0", row.origin.row)) for row in german]
+    for ours, theirs, changed in ((english, german, 3), (english, world, 0)):
+        tables = [write_table(tmp_path / "en.parquet", ours)]
+        tables.append(write_table(tmp_path / "de.parquet", theirs))
+        made = run_method("translate", ours, no_client, *tables)
+        assert sum(row.language == "de" for row in made) == changed
+        kept = [row for row in made if row.history[-1].outcome == "kept: no translation"]
+        assert len(kept) == 3 - changed
 
 
 def test_translate_same_bytes_whatever_the_order_of_asking(no_client, world_tables) -> None:

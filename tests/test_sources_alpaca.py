@@ -143,7 +143,7 @@ def test_read_record_anything_row_or_refusal_and_rows_can_be_written(found: obje
         answer.detail.encode()
         return
     assert answer.instruction.strip() and answer.output.strip()
-    "".join(answer).encode()
+    "".join(answer[:4]).encode()
 
 
 def test_check_columns_all_there_passes() -> None:

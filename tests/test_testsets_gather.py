@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from stages import benchmark as stage
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
-from stages.config.settings import Benchmark
+from stages.config.settings import Benchmark, Lengthens, QuestionSet
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import file_hash, read_rows
 from stages.rows.quarantine import quarantine_path
@@ -28,7 +28,6 @@ from stages.testsets.gather import Gathered, gather
 from stages.testsets.item import ITEMS, Choice, Item, read_items, to_table
 from stages.testsets.kinds import KINDS
 from stages.testsets.open import open_parts
-from stages.testsets.settings import Lengthens, QuestionSet
 from stages.world.passages import read_passage
 from stages.world.rows import is_benchmark
 

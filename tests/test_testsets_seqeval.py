@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stages import lengthen as stage
 from stages.config.paths import Paths
+from stages.config.settings import Lengthens, QuestionSet
 from stages.llm.client import Client, Unusable
 from stages.llm.engines import Engine
 from stages.llm.engines.world import WorldEngine
@@ -32,7 +33,6 @@ from stages.testsets.item import ITEMS, Item, read_items, to_table
 from stages.testsets.kinds import KINDS
 from stages.testsets.open import open_parts
 from stages.testsets.seqeval import GROW, SUB_TASKS, Plan, lengthen, mix, plan
-from stages.testsets.settings import Lengthens, QuestionSet
 from stages.testsets.world import draw_held_out
 from stages.world.chains import is_held_out, read_chain, tasks_about, write_chain
 from stages.world.passages import read_passage

@@ -221,8 +221,8 @@ def test_repeated_queries_count_each_row_that_has_another(tree: Paths) -> None:
     def same(row: Row) -> Row:
         return replace(row, instruction="Say yes.", input="")
 
-    rewrite(tree, SIT, lambda row: same(row) if row.id < "alpaca:00000002" else row)
-    assert failed(tree)["repeated_query"]["failing_rows"] == 2
+    rewrite(tree, SIT, lambda row: same(row) if row.id < "alpaca:00000003" else row)
+    assert failed(tree)["repeated_query"]["failing_rows"] == 3
 
 
 def test_rows_longer_than_training_reads_fail_the_check(tree: Paths) -> None:

@@ -118,7 +118,11 @@ def _nearest(found: str, valid: Iterable[str]) -> str:
 def _check_references(settings: Settings, path: Path) -> None:
     """Every name that one section uses must be defined in another, and nothing reads itself."""
     build, profile = settings.build, settings.profile
-    tables = [*(f"sources/{name}" for name in build.sources), *build.tables]
+    tables = [
+        *(f"sources/{name}" for name in build.sources),
+        *(f"benchmarks/{name}" for name in build.testsets),
+        *build.tables,
+    ]
     makers = (build.answered, build.composed, build.chained, build.ablated, build.split)
     finished = [name for section in makers for name in section]
     uses: list[tuple[str, str, Iterable[str]]] = [
@@ -161,15 +165,19 @@ def _check_references(settings: Settings, path: Path) -> None:
     ]
     mistakes += [
         f"{path}: '{kind}.{name}' is missing; params.yaml has a {kind[:-1]} of that name."
-        for kind, names in (("sources", build.sources), ("benchmarks", build.benchmarks))
+        for kind, names in (
+            ("sources", build.sources),
+            ("benchmarks", build.benchmarks),
+            ("testsets", build.testsets),
+        )
         for name in names
         if name not in getattr(profile, kind)
     ]
     mistakes += [
-        f"{path}: 'sources.{name}.translates' names '{one.translates}', which has to be a source "
-        f"of the world in the shape alpaca, with as many rows as this one, {one.rows}."
+        f"{path}: 'sources.{name}.translates' names '{one.translates}', which is no source of the "
+        f"profile.{_nearest(one.translates, profile.sources)}"
         for name, one in profile.sources.items()
-        if one.translates and not _is_translated(one, profile.sources.get(one.translates))
+        if one.translates and one.translates not in profile.sources
     ]
     for name, source in profile.sources.items():
         mistakes += _check_columns(f"{path}: 'sources.{name}.columns", source)
@@ -187,6 +195,11 @@ def _check_references(settings: Settings, path: Path) -> None:
                 for name, one in profile.generators.items()
                 if not one.ledger  # which names its revision
             },
+            **{
+                f"testsets.{name}.revision": one.revision
+                for name, one in profile.testsets.items()
+                if one.origin == "hub"
+            },
             "training.revision": profile.training.revision,
         }
         mistakes += [
@@ -199,14 +212,6 @@ def _check_references(settings: Settings, path: Path) -> None:
         raise BuildError("\n".join(mistakes))
     for dataset in build.datasets:
         lineage(build, f"datasets/{dataset}")
-
-
-def _is_translated(source: Source, original: Source | None) -> bool:
-    return original is not None and (
-        (source.origin, source.shape, source.rows)
-        == (original.origin, original.shape, original.rows)
-        == ("world", "alpaca", original.rows)
-    )
 
 
 def _check_engines(path: Path, profile: Profile) -> list[str]:

@@ -7,7 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -27,7 +34,7 @@ class SourceFile(Section):
 
 
 Reference = Annotated[
-    str, Field(pattern=r"^(sources|extracted|sequences|evolved|datasets)/[a-z0-9-]+$")
+    str, Field(pattern=r"^(sources|extracted|sequences|evolved|datasets|benchmarks)/[a-z0-9-]+$")
 ]
 """a table that is built: its folder and its name"""
 
@@ -67,6 +74,20 @@ class Combines(Made):
         return tuple(self.reads)
 
 
+class Lengthens(Reads):
+    """A test set of prompts that have grown, each through some iterations."""
+
+    mix: Annotated[list[Share], Field(min_length=1)]
+    """the share of prompts that stop after iteration 1, 2, ..."""
+    seed: int
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "Lengthens":
+        if abs(sum(self.mix) - 1) > 1e-9:
+            raise ValueError(f"shares that sum to 1, found {sum(self.mix):g}")
+        return self
+
+
 class ModelOf(Section):
     dataset: Name
 
@@ -99,6 +120,8 @@ class Build(Section):
     split: dict[Name, By]
     datasets: list[Name]
     benchmarks: list[Name]
+    testsets: list[Name]
+    lengthened: dict[Name, Lengthens]
     models: dict[Name, ModelOf]
     scores: dict[Name, ScoreOf]
     packages: list[Name]
@@ -117,6 +140,7 @@ class Build(Section):
             ("datasets", "chain", self.chained),
             ("datasets", "ablate", self.ablated),
             ("datasets", "split", self.split),
+            ("benchmarks", "lengthen", self.lengthened),
         ]
         return {
             f"{folder}/{name}": (verb, made)
@@ -171,6 +195,40 @@ class Benchmark(Section):
     queries_per_length: PositiveInt
     longest_chain: PositiveInt
     seed: int
+
+
+Part = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+
+
+class QuestionSet(Section):
+    kind: Literal[
+        "alpaca-eval",
+        "arc",
+        "bbh",
+        "commonsense-qa",
+        "gqa",
+        "gsm8k",
+        "human-eval",
+        "mgsm",
+        "mmlu",
+        "summarise",
+        "vqav2",
+        "xquad",
+    ]
+    """what the records look like, and how they are asked"""
+    origin: Literal["world", "hub", "file", "none"]
+    """where records come from when there is no file for them; `file`: from nowhere else; `none`:
+    the profile does without, and the test set is empty"""
+    parts: list[Part] = []
+    """files of their own: languages, or tasks; one file where there are none"""
+    rows: PositiveInt | None
+    """questions, drawn by `seed`; the same ones in every part; null: all"""
+    seed: int
+    repo: str = ""
+    revision: Revision = ""
+    files: str = ""
+    """path in the repository; `{part}` stands for the part"""
+    licence: str
 
 
 class Training(Section):
@@ -265,6 +323,7 @@ class Profile(Section):
     generator: Generator
     generators: dict[Name, Generator] = {}
     benchmarks: dict[Name, Benchmark]
+    testsets: dict[Name, QuestionSet]
     training: Training
     evaluation: Evaluation
     publish: Publish

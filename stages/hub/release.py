@@ -22,6 +22,7 @@ from stages.hub.manifest import Manifest, describe, describe_parquet, libraries,
 from stages.hub.shards import count_keys, merge_ledgers, records_of, write_shards
 from stages.hub.tally import LedgerTally, Tally
 from stages.llm.exchange import EXPORT
+from stages.rows.parquet import schema_of
 from stages.rows.quarantine import conserve
 from stages.rows.row import SCHEMA
 
@@ -34,6 +35,11 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
     """
     profile = settings.profile
     chain = lineage(settings.build, f"datasets/{name}")
+    if schema_of(paths.table(chain[-1])) != SCHEMA:
+        raise BuildError(
+            f"{paths.table(chain[-1])}: has pictures, which releases cannot hold yet. Take "
+            f"'{name}' out of `packages` in params.yaml."
+        )
     tables = tables_of(paths, chain)
     released = tables[-1].rows
     exports = exports_of(paths, chain)

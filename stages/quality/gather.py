@@ -156,12 +156,16 @@ def _accounts(
     in_source, kept, out = (
         pl.col("id").is_in(ids.implode()) for ids in (source["id"], rows["id"], later["id"])
     )
+    taken_out = (
+        pl.when(pl.col("reason").str.starts_with(LEFT_OUT))
+        .then(pl.lit("left out"))
+        .otherwise(pl.lit("quarantined"))
+    )
     ended = (
         pl.when(~in_source).then(pl.lit("made up"))
         .when(kept & out).then(pl.lit("counted twice"))
         .when(kept).then(pl.lit("kept"))
-        .when(out & pl.col("reason").str.starts_with(LEFT_OUT)).then(pl.lit("left out"))
-        .when(out).then(pl.lit("quarantined"))
+        .when(out).then(taken_out)
         .otherwise(pl.lit("lost"))
         .alias("ended")
     )  # fmt: skip
@@ -171,7 +175,7 @@ def _accounts(
         .select("id", ended, "reason")
     )
     return pl.concat(
-        [accounts, upstream.select("id", pl.lit("quarantined").alias("ended"), "reason")]
+        [accounts, upstream.select("id", taken_out.alias("ended"), "reason")]
     ).with_columns(
         pl.col("reason").fill_null(""),
         unaccounted=~pl.col("ended").is_in(["kept", "left out", "quarantined"]),

@@ -69,6 +69,10 @@ def count_tasks(history: Sequence[Event]) -> int:
     return tasks
 
 
+WORLD = "world"
+"""the repository of rows that the built-in world made"""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a row comes from, so that it can be found again upstream."""

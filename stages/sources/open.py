@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.config.errors import BuildError
 from stages.config.settings import Source
+from stages.rows.row import WORLD
 from stages.sources.alpaca import ALPACA
 from stages.sources.coco import find_vqa, is_captions, open_captions, open_vqa
 from stages.sources.files import find_file, open_file
@@ -59,4 +60,4 @@ def open_upstream(name: str, given: Path, source: Source) -> Upstream:
     records = islice(
         translated(drawn, source.language) if source.translates else drawn, source.rows
     )
-    return Upstream("world", world_revision(), records, shape)
+    return Upstream(WORLD, world_revision(), records, shape)

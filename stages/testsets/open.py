@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stages.config.errors import BuildError
-from stages.config.settings import is_commit
+from stages.config.settings import QuestionSet, is_commit
 from stages.rows.parquet import file_hash
 from stages.sources.files import READERS, open_file
 from stages.sources.upstream import Upstream
 from stages.testsets.kinds import KINDS
 from stages.testsets.question import Kind
-from stages.testsets.settings import QuestionSet
 from stages.testsets.world import DRAW
 from stages.world.revision import world_revision
 

@@ -10,6 +10,7 @@ from stages.world.chains import tasks_about, write_chain
 from stages.world.passages import Passage, draw_passage
 from stages.world.rows import is_benchmark
 from stages.world.tasks import draw_ask
+from stages.world.translations import LANGUAGES
 
 
 def draw_held_out(rng: random.Random) -> Passage:
@@ -32,11 +33,11 @@ def _draw_prompts(part: str) -> Iterator[dict[str, Any]]:
             yield {"instruction": instruction, "input": passage.text, "dataset": "world"}
 
 
-# How a passage is told and asked about. A language of the world is one more entry in both. Velan
-# has words for passages but none for questions, which stay in English.
+# How a passage is told and asked about. Velan has no words for questions, which stay in English.
 TELL: dict[str, Callable[[Passage], str]] = {
     "en": lambda passage: passage.text,
     "velan": lambda passage: passage.velan,
+    **{code: language.say for code, language in LANGUAGES.items()},
 }
 _QUESTIONS = (
     "Who is the passage about?",
@@ -46,7 +47,38 @@ _QUESTIONS = (
     "Which number is named second?",
 )
 """in the order of `_answers`"""
-ASK: dict[str, tuple[str, ...]] = {"en": _QUESTIONS, "velan": _QUESTIONS}
+ASK: dict[str, tuple[str, ...]] = {
+    "en": _QUESTIONS,
+    "velan": _QUESTIONS,
+    "de": (
+        "Von wem handelt der Text?",
+        "In welcher Stadt ist es geschehen?",
+        "An welchem Tag ist es geschehen?",
+        "Welche Zahl wird als erste genannt?",
+        "Welche Zahl wird als zweite genannt?",
+    ),
+    "es": (
+        "¿De quién trata el texto?",
+        "¿En qué ciudad ocurrió?",
+        "¿Qué día ocurrió?",
+        "¿Qué número se nombra primero?",
+        "¿Qué número se nombra en segundo lugar?",
+    ),
+    "ru": (
+        "О ком этот текст?",
+        "В каком городе это произошло?",
+        "В какой день это произошло?",
+        "Какое число названо первым?",
+        "Какое число названо вторым?",
+    ),
+    "zh": (
+        "这段话讲的是谁？",
+        "这件事发生在哪座城市？",
+        "这件事发生在哪一天？",
+        "最先提到的数字是多少？",
+        "第二个提到的数字是多少？",
+    ),
+}
 
 
 def _answers(passage: Passage) -> tuple[str, ...]:

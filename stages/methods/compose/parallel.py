@@ -9,6 +9,7 @@ from stages.config.errors import BuildError
 from stages.methods.compose.alignment import fault_of, in_runs, undo_entities
 from stages.methods.compose.in_front import words_of
 from stages.rows.parquet import read_tables
+from stages.rows.row import WORLD
 
 _SEED = "translate"
 _SHARE = 3  # one row in three, of all rows
@@ -25,8 +26,13 @@ class Drawn:
     language: str = ""
     input: str = ""
     """the translated input"""
-    fault: str = "missing-translation"
+    fault: str = ""
     """what is wrong with the translation, short and countable; empty: nothing"""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a translation at all."""
+        return bool(self.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class _Translation:
     instruction: str
     input: str
     language: str
+    of_the_world: bool
 
 
 def draw(tables: Sequence[Path]) -> dict[str, Drawn]:
@@ -44,8 +51,9 @@ def draw(tables: Sequence[Path]) -> dict[str, Drawn]:
     that a larger share holds the smaller one. The hash also says which language a row goes to, or,
     where that one is full, the next: a row more or less upstream moves a few others, not all.
 
-    Rows meet their translations by upstream position. Memory holds, of the drawn rows alone, id
-    and translation; the first table is read twice.
+    Rows meet their translations by upstream position. A row of the built-in world has none among
+    translations from elsewhere, nor has a row from elsewhere among those of the world. Memory
+    holds, of the drawn rows alone, id and translation; the first table is read twice.
 
     Raises BuildError when there is no table of translations.
     """
@@ -63,10 +71,10 @@ def draw(tables: Sequence[Path]) -> dict[str, Drawn]:
         dict(_translations(table, wanted))
         for table, wanted in zip(others, by_position, strict=True)
     ]
-    for id, english in _english(rows, drawn):
+    for id, english, of_the_world in _english(rows, drawn):
         one = drawn[id]
         translation = found[one.slot].get(one.position)
-        if translation is None:
+        if translation is None or translation.of_the_world != of_the_world:
             continue
         input = undo_entities(english[1], translation.input)
         fault = fault_of(english, (translation.instruction, input))
@@ -103,17 +111,23 @@ def _translations(table: Path, wanted: set[int]) -> Iterator[tuple[int, _Transla
             if position in wanted:
                 yield (
                     position,
-                    _Translation(record["instruction"], record["input"], record["language"]),
+                    _Translation(
+                        record["instruction"],
+                        record["input"],
+                        record["language"],
+                        record["origin"]["repo"] == WORLD,
+                    ),
                 )
 
 
-def _english(rows: Path, drawn: dict[str, Drawn]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The drawn rows: id, then instruction and input as they were upstream."""
-    for batch in read_tables(rows, columns=["id", "instruction", "input", "history"]):
+def _english(rows: Path, drawn: dict[str, Drawn]) -> Iterator[tuple[str, tuple[str, str], bool]]:
+    """The drawn rows: id, instruction and input as they were upstream, whether of the world."""
+    for batch in read_tables(rows, columns=["id", "instruction", "input", "history", "origin"]):
         for record in batch.to_pylist():
             if record["id"] in drawn:
                 first = record["history"][0] if record["history"] else record
-                yield record["id"], (first["instruction"], first["input"])
+                of_the_world = record["origin"]["repo"] == WORLD
+                yield record["id"], (first["instruction"], first["input"]), of_the_world
 
 
 def _with_runs(drawn: dict[str, Drawn]) -> dict[str, Drawn]:

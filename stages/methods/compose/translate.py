@@ -66,6 +66,8 @@ def _with_translations(tables: Sequence[Path], compose: Callable[[Row, Drawn], R
         one = drawn.get(row.id)
         if one is None:
             return row.after("compose", _why_kept(row))
+        if not one.is_there:
+            return row.after("compose", "kept: no translation")
         if one.fault:
             return _quarantine(row, one)
         return compose(row, one)
@@ -81,6 +83,6 @@ def _why_kept(row: Row) -> str:
 
 def _quarantine(row: Row, drawn: Drawn) -> Quarantined:
     shown = drawn.input[:_MOST_SHOWN] + ("..." if len(drawn.input) > _MOST_SHOWN else "")
-    where = f"upstream row {drawn.position} in '{drawn.language}'" if drawn.language else "nothing"
+    where = f"upstream row {drawn.position} in '{drawn.language}'"
     detail = f"Found as the translation of its input: {where}: {shown!r}."
     return take_out(row, "compose", drawn.fault, detail)
