@@ -292,7 +292,9 @@ def test_world_chains_are_exactly_right(built: Built, name: str) -> None:
         for task in chain:
             text = ANSWERS[task](text)
             outputs.append(text)
-        assert row.instruction == " and then ".join(SUMMARIES[task] for task in chain)
+        first, *others = (SUMMARIES[task].rstrip(".") for task in chain)
+        sentence = " and then ".join([first, *(one[0].lower() + one[1:] for one in others)])
+        assert row.instruction == f"{sentence}."
         expected = [
             f"Task {n} output and task {n + 1} input: {output}"
             for n, output in enumerate(outputs[:-1], 1)
@@ -500,7 +502,7 @@ def test_summary_that_is_none_is_refused(reply: str, reason: str) -> None:
 
 
 def test_condensed_instruction_must_be_shorter() -> None:
-    instruction = "Find the name. and then Write it backwards."
+    instruction = "Find the name and then write it backwards."
     summary = "Find the name, then reverse it."
     assert CONDENSE.parse(instruction, f"Summary: {summary}") == summary
     with pytest.raises(Unusable, match="no-shorter"):

@@ -203,6 +203,22 @@ def test_paraphrase_that_fails_its_attempts_is_quarantined_with_the_reply(
     assert len(model.asked) == 3
 
 
+@pytest.mark.parametrize("name", ["paraphrase", "repeat-paraphrase"])
+@pytest.mark.parametrize("reply", ["#Paraphrase#: none###", '#Paraphrase#: "None."###'])
+def test_paraphrase_of_a_text_without_other_words_leaves_the_row(
+    client_of, name: str, reply: str
+) -> None:
+    model = paraphrasing(reply)
+    row = make_row("Sort.", "Olga, Idris, Marta")
+    made = one(name, row, client_of(model))
+    assert replace(made, history=()) == row
+    assert made.history[-1].outcome == "kept: no other words"
+    assert made.history[-1].requests == (model.asked[0].key,)
+    # Where the text itself is that word, it is no sign.
+    (lost,) = run_method(name, [make_row("Sort.", "None")], client_of(model))
+    assert isinstance(lost, Quarantined) and lost.reason == "unparaphrased: unchanged"
+
+
 def test_paraphrase_asked_again_after_an_unusable_reply(client_of) -> None:
     model = paraphrasing(lambda attempt: ["", f"#Paraphrase#: {OTHER}###"][attempt - 1])
     made = one("paraphrase", make_row("Sum up.", TEXT), client_of(model))
@@ -276,7 +292,7 @@ def test_paraphrase_of_the_world_same_facts_in_other_order_never_a_benchmark_pas
         assert answer == row.output
 
 
-def test_paraphrase_of_the_world_strangers_swap_safe_words_or_are_refused() -> None:
+def test_paraphrase_of_the_world_strangers_swap_safe_words_or_have_no_other_words() -> None:
     rng = random.Random(0)
 
     def ask(text: str) -> str | None:
@@ -287,8 +303,7 @@ def test_paraphrase_of_the_world_strangers_swap_safe_words_or_are_refused() -> N
     assert ask("It's not 'here', I do not know.") == (
         "#Paraphrase#: It's not 'here', I don't know.###"
     )
-    refused = ask("Canada")
-    assert refused and "#" not in refused
+    assert ask("Canada") == "#Paraphrase#: none###"
     assert paraphrased_by_world("Name the city.\n\nOslo", rng) is None
 
 

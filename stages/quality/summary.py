@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 WIDTH = 100
+_MOST_PLACES = 8  # of one kind, each with a line of its own
 METRICS = {"accuracy": "sub-tasks right", "following": "followed", "exact": "all exact"}
 
 
@@ -35,7 +36,7 @@ def _mark(check: dict[str, Any]) -> Text:
 
 
 def closing(built: dict[str, Any], report: Path) -> Group:
-    """The datasets, the scores of the models, and where to look; for a few of each under 40 lines.
+    """The datasets, the scores of the models, and where to look.
 
     `report` is the folder of the page.
     """
@@ -94,9 +95,11 @@ def _files(datasets: Sequence[dict[str, Any]], report: Path) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("report", (report / "index.html").as_posix())
     for kind in ("audit", "release", "published"):
-        for one in datasets:
-            if one[kind]:
-                table.add_row(kind, one[kind])
+        places = [one[kind] for one in datasets if one[kind]]
+        if len(places) > _MOST_PLACES:
+            places = [f"{Path(places[0]).parent.as_posix()}, a folder for each dataset"]
+        for place in places:
+            table.add_row(kind, place)
     return table
 
 

@@ -29,7 +29,7 @@ def reply(message: str, rng: random.Random) -> str | None:
     """The text of a message in other words; None when it asks for something else.
 
     A passage of the world says the same in another order. Of a stranger's text a few common words
-    are swapped for their equals; where it has none the oracle says that it cannot.
+    are swapped for their equals; where it has none there are no other words.
     """
     found = _QUESTION.fullmatch(message)
     if not found:
@@ -40,7 +40,7 @@ def reply(message: str, rng: random.Random) -> str | None:
     else:
         new = _WORDS.sub(lambda word: _OTHER[word[0]], text)
     if new == text:
-        return "I know no other words for this text."
+        return "#Paraphrase#: none###"
     return f"#Paraphrase#: {new}###"
 
 

@@ -12,8 +12,11 @@ _WRITTEN = re.compile(r"^Task \d+ output(?: and task \d+ input)?: ", re.MULTILIN
 
 
 def join_instructions(first: str, added: str) -> str:
-    """One instruction of a chain and a task behind it."""
-    return f"{first}{_AND_THEN}{added}"
+    """The instruction of a chain and a task behind it, as one sentence.
+
+    Instructions begin with a verb in the imperative, so that a small letter damages no name.
+    """
+    return f"{first.removesuffix('.')}{_AND_THEN}{added[:1].lower()}{added[1:]}"
 
 
 def write_outputs(outputs: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ def _render(row: Row) -> Prompt | None:
 
 
 def _parse(row: Row, reply: str) -> str:
-    """The paraphrase, accepted only when it is one and has lost nothing.
+    """The paraphrase, accepted only when it is one and has lost nothing; empty when there is none.
 
     Raises Unusable with `no-marker`, `no-end`, `empty`, `leaked-marker`, `unchanged`, `shortened`,
     `lengthened` or `lost-<what>`.
@@ -42,6 +42,8 @@ def _parse(row: Row, reply: str) -> str:
     text, paraphrase = row.input, _read(row.input, reply)
     if not paraphrase:
         raise Unusable("empty")
+    if _bare(paraphrase) == ["none"] != _bare(text):
+        return ""
     if _MARKER.search(paraphrase) and not _MARKER.search(text):
         raise Unusable("leaked-marker")
     if _bare(paraphrase) == _bare(text):
@@ -126,6 +128,8 @@ def _with_paraphrase(compose: Callable[[Row, Answer[str]], Row]) -> Method:
             return take_out(
                 row, "compose", f"unparaphrased: {answer.failure}", detail, answer.reply
             )
+        if not answer.value:
+            return row.after("compose", "kept: no other words", requests=answer.requests)
         return compose(row, answer)
 
     return with_input_paraphrased
