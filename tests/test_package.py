@@ -17,8 +17,8 @@ from stages.llm.exchange import export_ledger
 from stages.llm.ledger import Ledger
 from stages.package import package
 from stages.rows.logical import logical_hash
-from stages.rows.parquet import file_hash
-from stages.rows.row import SCHEMA, to_record
+from stages.rows.parquet import RowWriter, file_hash, read_rows
+from stages.rows.row import SCHEMA, SCHEMA_WITH_IMAGE, Picture, to_record
 from tests.quality_tree import ask, rewrite
 from tests.release_tree import (
     CHECK,
@@ -162,6 +162,16 @@ def test_package_replies_of_another_model_than_the_generator_are_refused(
         BuildError, match="replies of model, but params.yaml and the profile say other"
     ):
         package("alpaca-sit")
+
+
+def test_package_of_rows_with_pictures_is_refused_and_drops_none(build: Paths) -> None:
+    table = build.table("datasets/alpaca-sit")
+    rows = [replace(row, image=Picture(b"png", "1.png")) for row in read_rows(table)]
+    with RowWriter(table, SCHEMA_WITH_IMAGE) as out:
+        out.write(rows)
+    with pytest.raises(BuildError, match="has pictures, which releases cannot hold yet"):
+        package("alpaca-sit")
+    assert not build.folder("release", "alpaca-sit").exists()
 
 
 @pytest.mark.parametrize(

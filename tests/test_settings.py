@@ -110,6 +110,13 @@ def test_dataset_that_no_section_makes_and_one_that_nothing_audits_are_named(pro
     assert "the dataset 'alpaca-sit' is made, but 'datasets' does not name it" in str(error.value)
 
 
+def test_source_that_translates_no_source_is_named(project: Path) -> None:
+    edit(project / "profiles" / "sample.yaml", "translates: alpaca ", "translates: alpacca ")
+    with pytest.raises(BuildError, match="'sources.alpaca-de.translates' names 'alpacca'") as error:
+        load_settings(project)
+    assert "Did you mean 'alpaca'?" in str(error.value)
+
+
 def test_dataset_that_two_sections_make_is_named(project: Path) -> None:
     edit(
         project / "params.yaml",
