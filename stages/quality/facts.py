@@ -59,12 +59,13 @@ TURNS = {
 """One row for each row and iteration: what it did, and the query it left; 0 is the source."""
 
 REQUESTS = {
-    "id": pl.String,
+    "row": pl.UInt64,
     "step": pl.Categorical,
     "iteration": pl.Int32,
     "key": pl.UInt64,
 }
-"""One row for each request that a row names; `key` is the hash of its ledger key."""
+"""One row for each request that a row names; `row` and `key` are the hashes of the row's id and of
+the ledger key."""
 
 _MARKER = re.compile(r"#+ ?(?:new|original) instruction\b|\bso,? the option is\b", re.IGNORECASE)
 _AT_END = re.compile(r"(?:###|let['’]s think step by step\.?)\s*\Z", re.IGNORECASE)
@@ -126,9 +127,9 @@ def row_facts(
                 for event in row.history
                 for key in event.requests
             ],
-            schema={**REQUESTS, "key": pl.String},
+            schema={**REQUESTS, "row": pl.String, "key": pl.String},
             orient="row",
-        ).with_columns(hashed("key")),
+        ).with_columns(hashed("row"), hashed("key")),
     )
 
 

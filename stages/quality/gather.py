@@ -76,14 +76,14 @@ def gather(
     )
     source = _read_source(paths, chain[0])
     accounts = _accounts(own.rows, source, _read_quarantine(paths, chain), requests)
-    missing = requests.filter(pl.col("outcome").is_null()).select("id").unique()
+    missing = requests.filter(pl.col("outcome").is_null())["row"]
     answers = replies.select("reply", answer="key", is_answer=pl.col("outcome") == "answered")
     rows = (
         own.rows.join(answers, on="answer", how="left", maintain_order="left")
         .join(source, on="id", how="left", suffix="_source", maintain_order="left")
         .select(
             *ROWS,
-            missing_reply=pl.col("id").is_in(missing["id"].implode()) | pl.col("unanswered"),
+            missing_reply=hashed("id").is_in(missing.implode()) | pl.col("unanswered"),
             # Where there is no reply or no such row in the source, another rule says so.
             other_reply=((pl.col("reply") != pl.col("output")) | ~pl.col("is_answer")).fill_null(
                 False
@@ -152,7 +152,7 @@ def _accounts(
     original = pl.col("id").str.replace("#.*", "")
     rows, later = rows.with_columns(original), later.with_columns(original)
     known = pl.concat([source["id"], rows["id"], later["id"]]).unique().sort()
-    cut = requests.filter((pl.col("step") == "respond") & (pl.col("outcome") == "truncated"))["id"]
+    cut = requests.filter((pl.col("step") == "respond") & (pl.col("outcome") == "truncated"))["row"]
     in_source, kept, out = (
         pl.col("id").is_in(ids.implode()) for ids in (source["id"], rows["id"], later["id"])
     )
@@ -180,6 +180,6 @@ def _accounts(
         pl.col("reason").fill_null(""),
         unaccounted=~pl.col("ended").is_in(["kept", "left out", "quarantined"]),
         quarantined=pl.col("ended") == "quarantined",
-        cut=pl.col("id").is_in(cut.implode())
+        cut=hashed("id").is_in(cut.implode())
         | pl.col("reason").fill_null("").str.contains("truncated"),
     )
