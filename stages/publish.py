@@ -1,12 +1,13 @@
-"""Publishes a packaged release: to a local folder, or to the Hugging Face Hub.
+"""Publishes a packaged dataset or model: to a local folder, or to the Hugging Face Hub.
 
-Reads data/<profile>/release/NAME/; writes data/<profile>/published/NAME/, what a reader gets, and
-the receipt NAME.json beside it: target, commit, and every file with its hash. Target `folder` (the
-default) copies the release there. Target `hub` makes one commit, reads every file back, loads the
-dataset, and sets the tag only then. Both add provenance.json, which names the Git commit and the
-hash of dvc.lock. What is already published is left as it is.
+NAME is datasets/NAME or models/NAME. Reads data/<profile>/release/NAME/; writes
+data/<profile>/published/NAME/, what a reader gets, and the receipt NAME.json beside it: target,
+commit, and every file with its hash. Target `folder` (the default) copies the release there. Target
+`hub` makes one commit, reads every file back, loads it as a reader would, and sets the tag only
+then. Both add provenance.json, which names the Git commit and the hash of dvc.lock. What is already
+published is left as it is.
 
-Example: python -m stages.publish alpaca-sit
+Example: python -m stages.publish datasets/alpaca-sit
 """
 
 from stages.config.command import pick, run
@@ -22,7 +23,7 @@ from stages.hub.refusals import refuse
 
 def publish(name: str) -> None:
     settings = load_settings()
-    pick("dataset", name, dict.fromkeys(settings.build.datasets))
+    pick("package", name, dict.fromkeys(settings.build.packages.references))
     paths = Paths(settings.build.profile)
     release, target = paths.folder("release", name), paths.folder("published", name)
     manifest = read_manifest(release)
@@ -45,8 +46,8 @@ def publish(name: str) -> None:
 
         provenance = publish_to_folder(release, manifest, provenance, target)
 
-    write_receipt(target.with_name(f"{name}.json"), release, manifest, provenance, commit)
-    print(f"{name}: {manifest.rows:,} rows are published at {manifest.address}")
+    write_receipt(target.with_name(f"{target.name}.json"), release, manifest, provenance, commit)
+    print(f"{name} is published at {manifest.address}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def write_profile(root: Path, releasable: bool = False, **publish: Any) -> None:
     """params.yaml and a profile whose generator is the one of `write_tree`."""
     (root / "profiles").mkdir(parents=True, exist_ok=True)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["packages"] = ["alpaca-sit"]
+    params["packages"] = {"datasets": ["alpaca-sit"], "models": []}
     profile = yaml.safe_load((ROOT / "profiles" / "sample.yaml").read_text("utf-8"))
     keep_alpaca(params, profile)
     profile["releasable"] = releasable

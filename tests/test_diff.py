@@ -514,7 +514,7 @@ def releases(tmp_path: Path) -> tuple[Path, Path]:
         merged = pl.concat([pl.read_parquet(path) for path in side.ledgers()]).unique("key")
         merged.sort("key").write_parquet(folder / "ledger/ledger-00000-of-00001.parquet")
         address = {"path": "somebody/alpaca-sit", "revision": folder.name}
-        manifest = {"dataset": "alpaca-sit", "address": address}
+        manifest = {"name": "alpaca-sit", "address": address}
         (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     return folders
 

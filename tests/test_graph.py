@@ -2,7 +2,8 @@
 
 import ast
 import re
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,8 @@ def test_lock_holds_no_stage_that_is_no_more() -> None:
     known = set()
     for name, stage in STAGES.items():
         if "foreach" in stage:
-            known |= {f"{name}@{key}" for key in params[stage["foreach"][2:-1]]}
+            keys = reduce(getitem, stage["foreach"][2:-1].split("."), params)
+            known |= {f"{name}@{key}" for key in keys}
         else:
             known.add(name)
     assert sorted(locked.keys() - known) == []

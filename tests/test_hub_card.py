@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from stages.config.paths import Paths
-from stages.hub.card import FIELDS, size_category
+from stages.hub.datasets.card import FIELDS, size_category
 from stages.llm.exchange import EXPORT
 from stages.package import package
 from stages.rows.row import SCHEMA
@@ -18,14 +18,14 @@ from tests.release_tree import rows_of, write_build
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.chdir(tmp_path)
     paths = write_build(tmp_path)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     return paths
 
 
 def test_card_header_loads_the_release_with_its_features_and_sizes(
     build: Paths, tmp_path: Path
 ) -> None:
-    release = str(build.folder("release", "alpaca-sit"))
+    release = str(build.folder("release", "datasets/alpaca-sit"))
     for config, schema in (("default", SCHEMA), ("ledger", EXPORT)):
         stated = datasets.load_dataset_builder(release, config, cache_dir=str(tmp_path)).info
         loaded = datasets.load_dataset(release, config, split="train", cache_dir=str(tmp_path))
@@ -40,7 +40,7 @@ def test_card_header_loads_the_release_with_its_features_and_sizes(
 
 
 def test_card_header_is_metadata_of_the_hub(build: Paths) -> None:
-    text = (build.folder("release", "alpaca-sit") / "README.md").read_text("utf-8")
+    text = (build.folder("release", "datasets/alpaca-sit") / "README.md").read_text("utf-8")
     data = DatasetCard(text, ignore_metadata_errors=False).data
     assert data.license == "cc-by-nc-4.0"
     assert data.language == ["en"]

@@ -4,6 +4,7 @@ import pytest
 
 from stages.config.errors import BuildError
 from stages.hub.licences import strictest
+from stages.hub.parts import Licence
 
 
 @pytest.mark.parametrize(
@@ -17,10 +18,15 @@ from stages.hub.licences import strictest
     ],
 )
 def test_strictest_of_several_licences_is_chosen(licences: list[str], expected: str) -> None:
-    assert strictest({f"setting {i}": one for i, one in enumerate(licences)}) == expected
-    assert strictest({f"setting {i}": one for i, one in enumerate(licences[::-1])}) == expected
+    each = [Licence(of=f"source {i}", licence=one) for i, one in enumerate(licences)]
+    assert strictest(each, "profile") == expected
+    assert strictest(each[::-1], "profile") == expected
 
 
-def test_strictest_licence_without_a_place_is_refused_with_its_setting() -> None:
-    with pytest.raises(BuildError, match=r"'generator.licence' is 'proprietary'.*cc-by-nc-4.0"):
-        strictest({"sources.a.licence": "mit", "generator.licence": "proprietary"})
+def test_strictest_licence_without_a_place_is_refused_with_its_owner() -> None:
+    each = [
+        Licence(of="source a", licence="mit"),
+        Licence(of="generator g", licence="proprietary"),
+    ]
+    with pytest.raises(BuildError, match=r"p.yaml: .* generator g is 'proprietary'.*cc-by-nc-4.0"):
+        strictest(each, "p.yaml")

@@ -19,13 +19,13 @@ from tests.release_tree import CHECK, come_from, write_audit, write_build, write
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.chdir(tmp_path)
     paths = write_build(tmp_path)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     return paths
 
 
 @pytest.fixture
 def published(build: Paths) -> Path:
-    return build.folder("published", "alpaca-sit")
+    return build.folder("published", "datasets/alpaca-sit")
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -52,7 +52,7 @@ def receipt(published: Path) -> dict:
 
 def refused(match: str) -> None:
     with pytest.raises(BuildError, match=match) as caught:
-        publish("alpaca-sit")
+        publish("datasets/alpaca-sit")
     assert "\n" not in str(caught.value)
 
 
@@ -61,8 +61,8 @@ def test_publish_to_a_folder_copies_every_file_and_writes_a_receipt(
 ) -> None:
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
     commit = commit_all(tmp_path)
-    publish("alpaca-sit")
-    release = build.folder("release", "alpaca-sit")
+    publish("datasets/alpaca-sit")
+    release = build.folder("release", "datasets/alpaca-sit")
     files = {path.relative_to(release) for path in release.rglob("*") if path.is_file()}
     for path in files:
         assert (published / path).read_bytes() == (release / path).read_bytes()
@@ -78,7 +78,8 @@ def test_publish_to_a_folder_copies_every_file_and_writes_a_receipt(
     assert json.loads((published / "provenance.json").read_text()) == provenance
     found = receipt(published)
     assert found["provenance"] == provenance
-    assert (found["target"], found["commit"], found["rows"]) == ("folder", None, 12)
+    assert (found["target"], found["commit"]) == ("folder", None)
+    assert found["released"] == "datasets/alpaca-sit"
     assert found["files"] == {
         str(path): {
             "sha256": file_hash(release / path),
@@ -92,22 +93,22 @@ def test_publish_the_same_content_after_another_commit_changes_nothing(
     published: Path, tmp_path: Path
 ) -> None:
     commit_all(tmp_path)
-    publish("alpaca-sit")
+    publish("datasets/alpaca-sit")
     before = {path: path.stat().st_mtime_ns for path in published.rglob("*")}
     first = receipt(published)
     (tmp_path / "notes.txt").write_text("something else")
     commit_all(tmp_path)
-    publish("alpaca-sit")
+    publish("datasets/alpaca-sit")
     assert {path: path.stat().st_mtime_ns for path in published.rglob("*")} == before
     assert receipt(published) == first
 
 
 def test_publish_over_a_damaged_copy_replaces_it(build: Paths, published: Path) -> None:
-    publish("alpaca-sit")
+    publish("datasets/alpaca-sit")
     (published / "README.md").write_text("nothing")
     (published / "stray.txt").write_text("left over")
-    publish("alpaca-sit")
-    release = build.folder("release", "alpaca-sit")
+    publish("datasets/alpaca-sit")
+    release = build.folder("release", "datasets/alpaca-sit")
     assert (published / "README.md").read_bytes() == (release / "README.md").read_bytes()
     assert not (published / "stray.txt").exists()
 
@@ -119,17 +120,17 @@ def test_publish_needs_no_network(
         raise AssertionError(f"connects to {arguments}")
 
     monkeypatch.setattr("socket.socket.connect", no_network)
-    publish("alpaca-sit")
-    assert receipt(published)["rows"] == 12
+    publish("datasets/alpaca-sit")
+    assert receipt(published)["released"] == "datasets/alpaca-sit"
 
 
 def test_publish_copy_with_other_bytes_is_refused_and_leaves_the_old_one(
     build: Paths, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish("alpaca-sit")
+    publish("datasets/alpaca-sit")
     before = (published / "README.md").read_bytes()
     come_from(build, "yahma/alpaca-cleaned", "1" * 40)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
 
     def careless(source: str, target: str) -> None:
         content = Path(source).read_bytes()
@@ -144,7 +145,7 @@ def test_publish_data_that_do_not_load_are_refused(
     build: Paths, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A release whose card contradicts its data, with a manifest that vouches for both.
-    release = build.folder("release", "alpaca-sit")
+    release = build.folder("release", "datasets/alpaca-sit")
     card = (release / "README.md").read_text("utf-8")
     (release / "README.md").write_text(card.replace("- name: tasks\n", "- name: jobs\n"), "utf-8")
     found = json.loads((release / "manifest.json").read_text())
@@ -158,26 +159,26 @@ def test_publish_data_that_do_not_load_are_refused(
 
 
 def test_publish_release_that_was_changed_by_hand_is_refused(build: Paths) -> None:
-    (build.folder("release", "alpaca-sit") / "README.md").write_text("better")
+    (build.folder("release", "datasets/alpaca-sit") / "README.md").write_text("better")
     refused("is not what its manifest says: 1 changed, such as 'README.md'")
 
 
 def test_publish_without_a_release_is_refused(build: Paths) -> None:
-    (build.folder("release", "alpaca-sit") / "manifest.json").unlink()
+    (build.folder("release", "datasets/alpaca-sit") / "manifest.json").unlink()
     refused(r"manifest.json: no such file. Make the release first: python -m stages.package")
 
 
 def test_publish_failed_audit_is_refused(build: Paths) -> None:
     write_audit(build, success=False, checks=[CHECK | {"success": False}])
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     refused("its audit failed: No output is blank.")
 
 
 def test_publish_failed_warning_is_published(build: Paths, published: Path) -> None:
     write_audit(build, checks=[CHECK | {"success": False, "severity": "warning"}])
-    package("alpaca-sit")
-    publish("alpaca-sit")
-    assert receipt(published)["rows"] == 12
+    package("datasets/alpaca-sit")
+    publish("datasets/alpaca-sit")
+    assert receipt(published)["released"] == "datasets/alpaca-sit"
 
 
 def test_publish_profile_that_is_not_releasable_never_goes_to_the_hub(
@@ -212,7 +213,7 @@ def test_publish_to_the_hub_of_rows_without_a_licence_is_refused(
 ) -> None:
     come_from(build, "mine.json", "2" * 64)
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester")
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     commit_all(tmp_path)
     refused("the licence of some of its rows is not known")
 
@@ -221,5 +222,5 @@ def test_publish_card_that_names_another_place_is_refused(build: Paths, tmp_path
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester", tag="v2.0")
     commit_all(tmp_path)
     refused(
-        "its card says to load it from 'data/sample/published/alpaca-sit', but profile 'sample'"
+        "its card says to load it from 'data/sample/published/datasets/alpaca-sit', but profile 'sample'"
     )

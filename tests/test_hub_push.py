@@ -27,20 +27,20 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.chdir(tmp_path)
     paths = write_build(tmp_path, **TARGET)
     come_from(paths, "yahma/alpaca-cleaned", "1" * 40)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     commit_all(tmp_path)
     with loopback_hub(TOKEN, "tester") as hub:
         yield hub
 
 
 def published(root: Path) -> Path:
-    return root / "data/sample/published/alpaca-sit"
+    return root / "data/sample/published/datasets/alpaca-sit"
 
 
 def publish(hub: Hub, root: Path, **environment: str) -> tuple[int, str]:
     """The exit status and all output of `python -m stages.publish alpaca-sit`."""
     done = subprocess.run(
-        [sys.executable, "-m", "stages.publish", "alpaca-sit"],
+        [sys.executable, "-m", "stages.publish", "datasets/alpaca-sit"],
         cwd=root,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
@@ -76,7 +76,7 @@ def test_push_makes_one_commit_reads_it_back_and_then_tags_it(hub: Hub, tmp_path
     assert repo.tags == {"v1.0": repo.main}
     assert repo.commits[repo.main].message == "alpaca-sit v1.0"
     assert len(repo.commits) == 2  # the Hub's own first one, and ours
-    release = tmp_path / "data/sample/release/alpaca-sit"
+    release = tmp_path / "data/sample/release/datasets/alpaca-sit"
     files = repo.commits[repo.main].files
     for path in release.rglob("*"):
         if path.is_file():
@@ -139,7 +139,7 @@ def test_push_of_other_content_under_the_same_tag_is_refused(hub: Hub, tmp_path:
     before = hub.repos[REPO].main
     paths = write_build(tmp_path, 9, **TARGET)
     come_from(paths, "yahma/alpaca-cleaned", "1" * 40)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     status, output = publish(hub, tmp_path)
     assert status == 1
     assert "the tag v1.0 names other content" in output
@@ -148,7 +148,7 @@ def test_push_of_other_content_under_the_same_tag_is_refused(hub: Hub, tmp_path:
     # Under the next tag it is one more commit, and nothing of the old content is left.
     hub.repos[REPO].commits[before].files["data/train-00001-of-00002.parquet"] = b"old"
     write_profile(tmp_path, **TARGET | {"tag": "v1.1"})
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     commit_all(tmp_path)
     status, output = publish(hub, tmp_path)
     assert status == 0, output

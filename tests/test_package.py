@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
-from stages.hub import shards
+from stages.hub.datasets import shards
 from stages.llm.exchange import export_ledger
 from stages.llm.ledger import Ledger
 from stages.package import package
@@ -41,7 +41,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
 
 @pytest.fixture
 def release(build: Paths) -> Path:
-    return build.folder("release", "alpaca-sit")
+    return build.folder("release", "datasets/alpaca-sit")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -67,11 +67,11 @@ def manifest(release: Path) -> dict:
 def test_package_twice_gives_the_same_bytes_whatever_git_and_dvc_say(
     release: Path, tmp_path: Path
 ) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     before = contents(release)
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n", "utf-8")
     (tmp_path / ".git").mkdir()
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert contents(release) == before
     assert sorted(before) == [
         "README.md",
@@ -82,7 +82,7 @@ def test_package_twice_gives_the_same_bytes_whatever_git_and_dvc_say(
 
 
 def test_package_manifest_names_every_other_file_with_its_hash_and_size(release: Path) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     found = manifest(release)
     described = [*found["data"], *found["ledger"], found["card"]]
     assert {file["path"] for file in described} == contents(release).keys() - {"manifest.json"}
@@ -96,7 +96,7 @@ def test_package_manifest_names_every_other_file_with_its_hash_and_size(release:
 def test_package_data_are_the_rows_of_the_dataset_in_the_published_columns(
     build: Paths, release: Path
 ) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     table = pq.read_table(release / "data/train-00000-of-00001.parquet")
     assert table.column_names == SCHEMA.names
     assert table.to_pylist() == pq.read_table(build.table(LAST)).to_pylist()
@@ -106,7 +106,7 @@ def test_package_many_rows_are_cut_into_shards_of_a_fixed_size(
     release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "SHARD_ROWS", 5)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     paths = sorted((release / "data").iterdir())
     assert [path.name for path in paths] == [f"train-0000{i}-of-00003.parquet" for i in range(3)]
     assert [pq.read_metadata(path).num_rows for path in paths] == [5, 5, 2]
@@ -122,7 +122,7 @@ def test_package_ledger_is_the_union_of_the_exports_and_holds_what_rows_name(
     named = {key for row in rows_of(build) for event in row.history for key in event.requests}
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         export_ledger(ledger, named, build.ledger_export(LAST))  # overlaps with the earlier two
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     keys = pq.read_table(release / "ledger/ledger-00000-of-00001.parquet")["key"].to_pylist()
     exported = [
         key
@@ -141,7 +141,7 @@ def test_package_reply_that_a_row_names_in_no_ledger_is_refused(build: Paths) ->
 
     rewrite(build, LAST, change)
     with pytest.raises(BuildError, match=r"1 replies that the rows name are in no exported ledger"):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_two_replies_to_one_request_are_refused(build: Paths, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_package_two_replies_to_one_request_are_refused(build: Paths, tmp_path: 
         assert ask(ledger, f"classify 1 {rows_of(build)[0].id}", "another reply") == first
         export_ledger(ledger, [first], build.ledger_export("sequences/alpaca-2"))
     with pytest.raises(BuildError, match=f"Two replies to request {first}"):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_replies_of_another_model_than_the_generator_are_refused(
@@ -161,7 +161,7 @@ def test_package_replies_of_another_model_than_the_generator_are_refused(
     with pytest.raises(
         BuildError, match="replies of model, but params.yaml and the profile say other"
     ):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_of_rows_with_pictures_is_refused_and_drops_none(build: Paths) -> None:
@@ -170,8 +170,8 @@ def test_package_of_rows_with_pictures_is_refused_and_drops_none(build: Paths) -
     with RowWriter(table, SCHEMA_WITH_IMAGE) as out:
         out.write(rows)
     with pytest.raises(BuildError, match="has pictures, which releases cannot hold yet"):
-        package("alpaca-sit")
-    assert not build.folder("release", "alpaca-sit").exists()
+        package("datasets/alpaca-sit")
+    assert not build.folder("release", "datasets/alpaca-sit").exists()
 
 
 @pytest.mark.parametrize(
@@ -188,11 +188,11 @@ def test_package_of_rows_with_pictures_is_refused_and_drops_none(build: Paths) -
 def test_package_missing_input_is_named_and_the_old_release_stays(
     build: Paths, release: Path, missing: str
 ) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     before = contents(release)
     (build.root / missing).unlink()
     with pytest.raises(BuildError, match=re.escape(f"{missing}: no such file")):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
     assert contents(release) == before
     assert not list(release.parent.glob(".*"))
 
@@ -202,39 +202,39 @@ def test_package_audit_of_other_rows_is_refused(build: Paths) -> None:
     with pytest.raises(
         BuildError, match="is about 11 rows of 'alpaca-sit', but the release has 12"
     ):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_broken_audit_is_refused(build: Paths) -> None:
     write_audit(build, checks=[{"name": "half"}])
     with pytest.raises(BuildError, match=r"validation.json: not an audit"):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_rows_that_are_unaccounted_for_are_refused(build: Paths) -> None:
     write_counts(build, {"rows_in": 13, "rows_out": 13, "sampled_out": 0, "quarantined": 0})
     with pytest.raises(BuildError, match=r"13 rows came in, but 12 went out"):
-        package("alpaca-sit")
+        package("datasets/alpaca-sit")
 
 
 def test_package_dataset_not_listed_is_refused(build: Paths) -> None:
-    with pytest.raises(BuildError, match="'alpaca-it' is not among `packages`"):
-        package("alpaca-it")
+    with pytest.raises(BuildError, match="No package is called 'datasets/alpaca-it'"):
+        package("datasets/alpaca-it")
 
 
 def test_package_unknown_licence_is_refused(build: Paths, tmp_path: Path) -> None:
     come_from(build, "yahma/alpaca-cleaned", "1" * 40)
     path = tmp_path / "profiles/sample.yaml"
     path.write_text(path.read_text("utf-8").replace("cc-by-nc-4.0", "mine-1.0"))
-    with pytest.raises(BuildError, match=r"sources.alpaca.licence' is 'mine-1.0', which is no"):
-        package("alpaca-sit")
+    with pytest.raises(BuildError, match=r"source alpaca is 'mine-1.0'"):
+        package("datasets/alpaca-sit")
 
 
 def test_card_takes_the_strictest_licence_and_names_the_upstream_repository(
     build: Paths, release: Path
 ) -> None:
     come_from(build, "yahma/alpaca-cleaned", "1" * 40)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert header(release)["license"] == "cc-by-nc-4.0"
     assert header(release)["source_datasets"] == ["yahma/alpaca-cleaned"]
     assert "Stanford {Alpaca}" in card(release)
@@ -243,7 +243,7 @@ def test_card_takes_the_strictest_licence_and_names_the_upstream_repository(
 
 def test_card_of_rows_from_a_file_states_no_licence_for_them(build: Paths, release: Path) -> None:
     come_from(build, "mine.json", "2" * 64)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert header(release)["license"] == "unknown"
     assert "source_datasets" not in header(release)
     assert "`mine.json`" in card(release)
@@ -255,7 +255,7 @@ def test_card_of_rows_from_a_source_of_files_states_the_licence_of_its_profile(
     come_from(build, "mine.json", "2" * 64)
     path = tmp_path / "profiles/sample.yaml"
     path.write_text(path.read_text("utf-8").replace("origin: hub", "origin: file"), "utf-8")
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert header(release)["license"] == "cc-by-nc-4.0"
 
 
@@ -263,7 +263,7 @@ def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
     build: Paths, release: Path, tmp_path: Path
 ) -> None:
     # The replies of this build are a model's; those of the sample profile name the engine `world`.
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert "**The rows are generated.**" in card(release)
     assert header(release)["pretty_name"] == "Alpaca-SIT (built-in world)"
     for reference in ("sequences/alpaca-1", "sequences/alpaca-2", LAST):
@@ -277,12 +277,12 @@ def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
             len(records),
         )
         path.with_name("world-00000-of-00001.parquet").replace(path)
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert "**No language model had a part in this.**" in card(release)
 
 
 def test_card_counts_what_the_history_says(build: Paths, release: Path) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     found = {
         (one["iteration"], one["outcome"], one["option"]): one["rows"]
         for one in manifest(release)["outcomes"]
@@ -299,14 +299,14 @@ def test_card_counts_what_the_history_says(build: Paths, release: Path) -> None:
 
 def test_card_lists_quarantined_rows_by_table_and_reason(build: Paths, release: Path) -> None:
     quarantine_first(build, "unanswered: truncated")
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert "| `datasets/alpaca-sit` | `unanswered: truncated` | 1 |" in card(release)
     assert manifest(release)["rows"] == 11
 
 
 def test_card_shows_a_failed_check(build: Paths, release: Path) -> None:
     write_audit(build, success=False, checks=[CHECK | {"success": False, "observed": "3 of 12"}])
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert "1 checks ran; 1 failed." in card(release)
     assert "| No output is blank. | error | **no** | 3 of 12 | none |" in card(release)
 
@@ -315,7 +315,7 @@ def test_card_pins_the_tag_when_the_release_goes_to_the_hub(
     build: Paths, release: Path, tmp_path: Path
 ) -> None:
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester", tag="v2.1")
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     assert 'load_dataset("tester/alpaca-sit", revision="v2.1", split="train")' in card(release)
 
 
@@ -326,10 +326,10 @@ HOSTILE = (
 
 
 def test_card_text_written_by_a_model_stays_inside_the_fence(build: Paths, release: Path) -> None:
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     honest = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
     rewrite(build, LAST, lambda row: replace(row, output=HOSTILE, instruction=HOSTILE))
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     hostile = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
     assert [token.type for token in hostile] == [token.type for token in honest]
     assert "\u202e" not in card(release) and "\x1b" not in card(release)
@@ -341,7 +341,7 @@ def test_card_text_written_by_a_model_stays_inside_the_fence(build: Paths, relea
 
 def test_card_reason_with_markdown_in_it_stays_in_its_cell(build: Paths, release: Path) -> None:
     quarantine_first(build, "x | y `` \n# Injected <b>")
-    package("alpaca-sit")
+    package("datasets/alpaca-sit")
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
     headings = [tokens[i + 1].content for i, one in enumerate(tokens) if one.type == "heading_open"]
     assert "Injected" not in " ".join(headings)

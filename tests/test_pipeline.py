@@ -113,7 +113,7 @@ def test_build_conserves_rows_from_source_to_release(built: tuple[Path, str]) ->
     ):
         path = sample / f"{table}.parquet"
         assert count_rows(path) + count_rows(quarantine_path(path)) == source
-    released = list((sample / "release/alpaca-sit/data").rglob("*.parquet"))
+    released = list((sample / "release/datasets/alpaca-sit/data").rglob("*.parquet"))
     assert sum(map(count_rows, released)) == count_rows(sample / "datasets/alpaca-sit.parquet")
 
 

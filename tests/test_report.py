@@ -495,11 +495,11 @@ def test_page_names_the_command_for_great_expectations_own_pages(tree: Paths) ->
 
 
 def test_release_folder_is_named_where_there_is_one(tree: Paths) -> None:
-    (tree.folder("release", "alpaca-sit")).mkdir(parents=True)
+    (tree.folder("release", "datasets/alpaca-sit")).mkdir(parents=True)
     page = build(tree)
-    assert "data/sample/release/alpaca-sit" in page.text
+    assert "data/sample/release/datasets/alpaca-sit" in page.text
     assert "not packaged" in read(tree, "datasets/alpaca-it").text
-    assert "release  data/sample/release/alpaca-sit" in summary(tree)
+    assert "release  data/sample/release/datasets/alpaca-sit" in summary(tree)
 
 
 def test_missing_audit_is_an_error_with_its_name(tree: Paths) -> None:

@@ -57,7 +57,7 @@ def open_side(dataset: str, where: str, folder: Path) -> Side:
     if Path(where).is_dir():
         raise BuildError(
             f"{where}: a folder without {MANIFEST}, so no release. Name the folder of one, such as "
-            f"data/sample/release/{dataset}, or a Git revision."
+            f"data/sample/release/datasets/{dataset}, or a Git revision."
         )
     return _revision(dataset, where, folder)
 
@@ -80,7 +80,7 @@ def _working_tree(dataset: str) -> Side:
 def _release(dataset: str, folder: Path) -> Side:
     try:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
-        held, address = manifest["dataset"], manifest["address"]
+        held, address = manifest["name"], manifest["address"]
         name = f"release {address['path']} {address['revision']}".strip()
     except (KeyError, TypeError, ValueError) as error:
         raise BuildError(

@@ -10,7 +10,7 @@ class Address(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     path: str
-    """`namespace/dataset` on the Hub, or a folder relative to the root of the repository"""
+    """`namespace/name` on the Hub, or a folder relative to the root of the repository"""
     revision: str
     """tag on the Hub; empty for a folder, which has no revisions"""
 
@@ -18,9 +18,10 @@ class Address(BaseModel):
         return f"{self.path} {self.revision}".strip()
 
 
-def address_of(settings: Settings, paths: Paths, name: str) -> Address:
-    """Where the profile publishes dataset `name`."""
+def address_of(settings: Settings, paths: Paths, reference: str) -> Address:
+    """Where the profile publishes `datasets/NAME` or `models/NAME`."""
     publish = settings.profile.publish
     if publish.target == "hub":
-        return Address(path=f"{publish.namespace}/{name}", revision=publish.tag)
-    return Address(path=paths.folder("published", name).as_posix(), revision="")
+        repo = publish.names.get(reference, reference.partition("/")[2])
+        return Address(path=f"{publish.namespace}/{repo}", revision=publish.tag)
+    return Address(path=paths.folder("published", reference).as_posix(), revision="")

@@ -1,8 +1,9 @@
 """Licences: which one a release carries when its sources and its generator have several."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from stages.config.errors import BuildError
+from stages.hub.parts import Licence
 
 UNKNOWN = "unknown"
 """stands for a licence that nobody stated"""
@@ -23,18 +24,18 @@ BY_STRICTNESS = (
 )
 
 
-def strictest(licences: Mapping[str, str]) -> str:
-    """The strictest of the licences, given by the setting that names each.
+def strictest(licences: Sequence[Licence], where: str) -> str:
+    """The strictest of the licences; `where` is the file that names them.
 
     Raises BuildError for an id that has no place in the order.
     """
     ranks = []
-    for setting, licence in licences.items():
-        if licence.lower() not in BY_STRICTNESS:
+    for one in licences:
+        if one.licence.lower() not in BY_STRICTNESS:
             raise BuildError(
-                f"'{setting}' is '{licence}', which is no licence that can be compared. "
+                f"{where}: the licence of {one.of} is '{one.licence}', which cannot be compared. "
                 f"Known: {', '.join(BY_STRICTNESS)}. Name one of them, or give yours its place in "
                 "stages/hub/licences.py."
             )
-        ranks.append(BY_STRICTNESS.index(licence.lower()))
+        ranks.append(BY_STRICTNESS.index(one.licence.lower()))
     return BY_STRICTNESS[max(ranks)]

@@ -3,15 +3,26 @@
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version_tuple
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from stages.config.errors import BuildError
 from stages.hub.address import Address
-from stages.rows.logical import logical_hash
-from stages.rows.parquet import ROW_GROUP, file_hash, read_tables
+from stages.hub.parts import (
+    Check,
+    Engine,
+    Facts,
+    File,
+    Licence,
+    Model,
+    Outcome,
+    ParquetFile,
+    Source,
+    Table,
+    Trained,
+)
+from stages.rows.parquet import file_hash
 
 MANIFEST = "manifest.json"
 
@@ -19,105 +30,47 @@ MANIFEST = "manifest.json"
 _LIBRARIES = ("jinja2", "orjson", "pyarrow", "pydantic", "pyyaml")
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+class Manifest(Facts):
+    """What every release says of itself."""
 
-
-class File(_Facts):
-    """One file of the release; `path` is relative to the release."""
-
-    path: str
-    sha256: str
-    bytes: int
-
-
-class ParquetFile(File):
-    rows: int
-    logical_sha256: str
-    """hash of the schema and the values; another writer changes `sha256`, but not this"""
-    arrow_bytes: int
-    """size in memory, which the Hub calls `num_bytes`"""
-
-
-class Origin(_Facts):
-    """Where rows of a source come from, as the rows themselves say."""
-
-    kind: str
-    """`world`, `hub`, or `file` for a file of the user's own"""
-    repo: str
-    revision: str
-
-
-class Source(_Facts):
+    format: Literal[2] = 2
+    kind: Literal["dataset", "model"]
+    """what the Hub calls the type of a repository"""
     name: str
-    licence: str
-    origins: list[Origin]
-    rows_read: int
-    """rows that came in from upstream: kept, left out of the sample, and quarantined"""
-    rows_kept: int
-    rows_sampled_out: int
-    rows_quarantined: int
-    rows_released: int
-    """rows of this release that come from it"""
-
-
-class Table(_Facts):
-    """One table on the way from the source to the release."""
-
-    name: str
-    rows: int
-    quarantined: dict[str, int]
-    """rows taken out here, by reason"""
-    replies: int
-    """replies of the generator that the table was made with"""
-
-
-class Model(_Facts):
-    """A model as the ledger names it."""
-
-    name: str
-    revision: str
-    sampling: dict[str, Any]
-    replies: int
-
-
-class Engine(_Facts):
-    """How a model was run, as the ledger says."""
-
-    facts: dict[str, Any]
-    replies: int
-
-
-class Outcome(_Facts):
-    """How many of the released rows met with this in an iteration."""
-
-    iteration: int
-    option: str
-    outcome: str
-    rows: int
-
-
-class Check(_Facts):
-    """One check of the audit."""
-
-    name: str
-    what: str
-    """the rule, one sentence"""
-    severity: str
-    """`error` or `warning`"""
-    success: bool
-    observed: str
-    expected: str
-    failing_rows: int
-
-
-class Manifest(_Facts):
-    format: int = 1
-    dataset: str
+    """of the dataset or the model"""
     profile: str
     address: Address
     licence: str
-    generator_licence: str
+    """the strictest of `licences`"""
+    licences: list[Licence]
+    libraries: dict[str, str]
+    card: File | None
+    """None only while the card is being written, from the rest"""
+
+    @property
+    def reference(self) -> str:
+        """What is released: `datasets/NAME` or `models/NAME`."""
+        raise NotImplementedError
+
+    @property
+    def errors(self) -> list[str]:
+        """The rules that a release must meet and this one does not."""
+        raise NotImplementedError
+
+    @property
+    def content(self) -> list[File]:
+        """The files of the release but its card and the manifest itself."""
+        raise NotImplementedError
+
+    @property
+    def files(self) -> dict[str, File]:
+        """All files of the release but the manifest itself, by path."""
+        card = [self.card] if self.card else []
+        return {file.path: file for file in (*self.content, *card)}
+
+
+class DatasetManifest(Manifest):
+    kind: Literal["dataset"] = "dataset"
     rows: int
     languages: dict[str, int]
     tasks: dict[str, int]
@@ -129,22 +82,46 @@ class Manifest(_Facts):
     engines: list[Engine]
     checks: list[Check]
     statistics: dict[str, Any]
-    libraries: dict[str, str]
     data: list[ParquetFile]
     ledger: list[ParquetFile]
-    card: File | None
-    """None only while the card is being written, from the rest"""
+
+    @property
+    def reference(self) -> str:
+        return f"datasets/{self.name}"
 
     @property
     def errors(self) -> list[str]:
-        """The rules that a release must meet and this one does not."""
         return [one.what for one in self.checks if one.severity == "error" and not one.success]
 
     @property
-    def files(self) -> dict[str, File]:
-        """All files of the release but the manifest itself, by path."""
-        card = [self.card] if self.card else []
-        return {file.path: file for file in (*self.data, *self.ledger, *card)}
+    def content(self) -> list[File]:
+        return [*self.data, *self.ledger]
+
+
+class ModelManifest(Manifest):
+    kind: Literal["model"] = "model"
+    trained: Trained
+    scores: dict[str, Any]
+    """benchmark -> its headline, as evaluation wrote it"""
+    weights: list[File]
+    """safetensors, configuration, tokenizer with its chat template"""
+
+    @property
+    def reference(self) -> str:
+        return f"models/{self.name}"
+
+    @property
+    def errors(self) -> list[str]:
+        return []
+
+    @property
+    def content(self) -> list[File]:
+        return list(self.weights)
+
+
+_ANY: TypeAdapter[DatasetManifest | ModelManifest] = TypeAdapter(
+    Annotated[DatasetManifest | ModelManifest, Field(discriminator="kind")]
+)
 
 
 def libraries() -> dict[str, str]:
@@ -153,44 +130,27 @@ def libraries() -> dict[str, str]:
     return {"python": python, **{name: version(name) for name in _LIBRARIES}}
 
 
-def describe(folder: Path, path: Path) -> File:
-    """A file of the release in `folder`."""
-    return File(
-        path=path.relative_to(folder).as_posix(),
-        sha256=file_hash(path),
-        bytes=path.stat().st_size,
-    )
-
-
-def describe_parquet(folder: Path, path: Path) -> ParquetFile:
-    """A Parquet file of the release in `folder`."""
-    return ParquetFile(
-        **describe(folder, path).model_dump(),
-        rows=pq.read_metadata(path).num_rows,
-        logical_sha256=logical_hash(path),
-        arrow_bytes=sum(batch.nbytes for batch in read_tables(path, ROW_GROUP)),
-    )
-
-
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of the release in `folder`."""
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> DatasetManifest | ModelManifest:
     """The manifest of the release in `folder`. Raises BuildError when it is not one."""
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_text("utf-8"))
+        return _ANY.validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         raise BuildError(
-            f"{path}: no such file. Make the release first: python -m stages.package {folder.name}"
+            f"{path}: no such file. Make the release first: python -m stages.package "
+            f"{folder.parent.name}/{folder.name}"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
         raise BuildError(
             f"{path}: not a manifest of this version: {'.'.join(map(str, first['loc']))}: "
-            f"{first['msg']}. Make the release again: python -m stages.package {folder.name}"
+            f"{first['msg']}. Make the release again: python -m stages.package "
+            f"{folder.parent.name}/{folder.name}"
         ) from None
 
 

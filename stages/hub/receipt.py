@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from stages.hub.manifest import MANIFEST, Manifest, describe
+from stages.hub.manifest import MANIFEST, Manifest
+from stages.hub.parts import describe
 from stages.hub.provenance import Provenance
 from stages.rows.measure import write_metrics
 
@@ -15,12 +16,11 @@ def write_receipt(
     write_metrics(
         path,
         {
-            "dataset": manifest.dataset,
+            "released": manifest.reference,
             "target": "folder" if commit is None else "hub",
             "path": manifest.address.path,
             "tag": manifest.address.revision,
             "commit": commit,
-            "rows": manifest.rows,
             "licence": manifest.licence,
             "provenance": provenance.model_dump(),
             "files": {

@@ -12,11 +12,11 @@ def refuse(
     settings: Settings, address: Address, manifest: Manifest, provenance: Provenance
 ) -> None:
     """Raise BuildError when the release must not be published to `address`."""
-    name, profile = manifest.dataset, settings.build.profile
+    name, profile = manifest.reference, settings.build.profile
     if manifest.errors:
         raise BuildError(
             f"{name}: is not published, because its audit failed: {' '.join(manifest.errors)} "
-            f"Mend that and audit it again: python -m stages.validate {name}"
+            f"Mend that and audit it again: python -m stages.validate {manifest.name}"
         )
     if settings.profile.publish.target == "hub":
         _refuse_hub(settings, manifest, provenance)
@@ -28,7 +28,7 @@ def refuse(
 
 
 def _refuse_hub(settings: Settings, manifest: Manifest, provenance: Provenance) -> None:
-    name, profile = manifest.dataset, settings.build.profile
+    name, profile = manifest.reference, settings.build.profile
     if not settings.profile.releasable:
         raise BuildError(
             f"{name}: profile '{profile}' is not releasable, so nothing of it goes to the Hub. Set "

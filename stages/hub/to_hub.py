@@ -72,7 +72,7 @@ def _publish(
 ) -> str:
     """Publish unless that was done before; the commit, whose files are then in `folder`."""
     repo, tag = manifest.address.path, manifest.address.revision
-    if commit := _tagged(api, repo, tag):
+    if commit := _tagged(api, manifest):
         if found := _download(repo, commit, release, manifest, folder):
             raise BuildError(
                 f"{repo}: the tag {tag} names other content ({found}). A tag never moves: "
@@ -80,7 +80,7 @@ def _publish(
             )
         return commit
 
-    api.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+    api.create_repo(repo, repo_type=manifest.kind, private=private, exist_ok=True)
     commit = _commit(api, release, manifest, provenance)
     if found := _download(repo, commit, release, manifest, folder):
         raise BuildError(
@@ -88,14 +88,15 @@ def _publish(
             "tagged. Publish again."
         )
     load_back(repo, commit, release, manifest)
-    api.create_tag(repo, tag=tag, revision=commit, repo_type="dataset")
+    api.create_tag(repo, tag=tag, revision=commit, repo_type=manifest.kind)
     return commit
 
 
-def _tagged(api: HfApi, repo: str, tag: str) -> str | None:
+def _tagged(api: HfApi, manifest: Manifest) -> str | None:
     """The commit that the tag names; None when there is no such tag or repository."""
+    repo, tag = manifest.address.path, manifest.address.revision
     try:
-        tags = api.list_repo_refs(repo, repo_type="dataset").tags
+        tags = api.list_repo_refs(repo, repo_type=manifest.kind).tags
     except RepositoryNotFoundError:
         return None
     return next((one.target_commit for one in tags if one.name == tag), None)
@@ -104,9 +105,9 @@ def _tagged(api: HfApi, repo: str, tag: str) -> str | None:
 def _commit(api: HfApi, release: Path, manifest: Manifest, provenance: Provenance) -> str:
     """One commit that makes the repository the release, and nothing else; returns its hash."""
     repo, tag = manifest.address.path, manifest.address.revision
-    head = api.dataset_info(repo).sha
+    head = api.repo_info(repo, repo_type=manifest.kind).sha
     ours = {*manifest.files, MANIFEST, PROVENANCE, _ATTRIBUTES}
-    there = api.list_repo_files(repo, repo_type="dataset", revision=head)
+    there = api.list_repo_files(repo, repo_type=manifest.kind, revision=head)
     with TemporaryDirectory() as folder:
         write_provenance(Path(folder), provenance)
         commit = api.create_commit(
@@ -117,8 +118,8 @@ def _commit(api: HfApi, release: Path, manifest: Manifest, provenance: Provenanc
                 CommitOperationAdd(MANIFEST, release / MANIFEST),
                 CommitOperationAdd(PROVENANCE, Path(folder) / PROVENANCE),
             ],
-            commit_message=f"{manifest.dataset} {tag}",
-            repo_type="dataset",
+            commit_message=f"{manifest.name} {tag}",
+            repo_type=manifest.kind,
             parent_commit=head,
         )
     return commit.oid
@@ -128,7 +129,7 @@ def _download(repo: str, commit: str, release: Path, manifest: Manifest, folder:
     """Fetch all files at a commit; says how they differ from the release, else nothing."""
     with TemporaryDirectory() as cache:  # an empty one: what is compared has to come from the Hub
         snapshot_download(
-            repo, repo_type="dataset", revision=commit, local_dir=folder, cache_dir=cache
+            repo, repo_type=manifest.kind, revision=commit, local_dir=folder, cache_dir=cache
         )
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     (folder / _ATTRIBUTES).unlink(missing_ok=True)

@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 from great_expectations.expectations.expectation import Expectation
 
+from stages.config.errors import BuildError
 from stages.config.lineage import lineage, steps_of
 from stages.config.paths import Paths
 from stages.config.settings import Settings
-from stages.hub.manifest import read_manifest
+from stages.hub.manifest import DatasetManifest, read_manifest
 from stages.models.tokens import token_counter
 from stages.quality import drift
 from stages.quality import expectations as expect
@@ -91,9 +92,13 @@ def _drifts(settings: Settings, name: str, source: str, measured: dict[str, Any]
     limit, profile = settings.build.thresholds.max_drift, settings.profile.audit
     compared: list[Suite] = []
     if previous := profile.previous.get(name):
-        before = read_manifest(Path(previous)).statistics
+        before = read_manifest(Path(previous))
+        if not isinstance(before, DatasetManifest):
+            raise BuildError(
+                f"audit.previous.{name}: {previous} is the release of a model. Name one of {name}."
+            )
         rules = expect.drift("drift", limit, f"the release in {previous}")
-        compared.append((rules, drift.from_release(before, measured)))
+        compared.append((rules, drift.from_release(before.statistics, measured)))
     paper = TABLE_3.get(source.partition("/")[2], ())
     if profile.compare_with_paper and paper and len(measured["iterations"]) > 1:
         rules = expect.drift("paper", limit, "the paper")

@@ -283,7 +283,9 @@ def _against(check: dict[str, str]) -> str:
 def _releases(paths: Paths, dataset: str, ids: set[str]) -> dict[str, list[str]]:
     """By id: the files of the release that hold the row."""
     found: dict[str, list[str]] = {}
-    for shard in sorted((paths.folder("release", dataset) / "data").glob("*.parquet")):
+    for shard in sorted(
+        (paths.folder("release", f"datasets/{dataset}") / "data").glob("*.parquet")
+    ):
         for id in _ids(shard, pl.col("id").is_in(list(ids))):
             found.setdefault(id, []).append(shard.as_posix())
     return found

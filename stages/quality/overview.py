@@ -39,8 +39,8 @@ def overview(settings: Settings, paths: Paths) -> dict[str, Any]:
 def _dataset(build: Build, paths: Paths, name: str) -> dict[str, Any]:
     chain = lineage(build, f"datasets/{name}")
     verdict = _audit(paths, name)
-    release = paths.folder("release", name)
-    receipt = _found(paths.folder("published") / f"{name}.json")
+    release = paths.folder("release", f"datasets/{name}")
+    receipt = _found(paths.folder("published", "datasets") / f"{name}.json")
     checks = verdict["checks"]
     failed = [check["severity"] for check in checks if not check["success"]]
     quarantined = list(_quarantined(paths, chain))

@@ -8,8 +8,9 @@ import pyarrow as pa
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.hub.manifest import Manifest, ParquetFile
+from stages.hub.manifest import DatasetManifest
 from stages.hub.markdown import code, fence, plain, pretty_json
+from stages.hub.parts import ParquetFile
 from stages.llm.exchange import EXPORT
 from stages.rows.row import SCHEMA
 
@@ -56,7 +57,7 @@ _CITATIONS = {
 _CITATIONS["yahma/alpaca-cleaned"] = _CITATIONS["tatsu-lab/alpaca"]
 
 
-def render_card(manifest: Manifest, example: dict) -> str:
+def render_card(manifest: DatasetManifest, example: dict) -> str:
     """The text of README.md; `example` is one record of the row schema."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -109,14 +110,14 @@ def _spelt(kind: pa.DataType) -> str:
     return str(kind)
 
 
-def _title(manifest: Manifest, kinds: Sequence[str]) -> str:
+def _title(manifest: DatasetManifest, kinds: Sequence[str]) -> str:
     """`alpaca-sit` -> `Alpaca-SIT`; what only bears the name of a known dataset says so."""
-    words = manifest.dataset.split("-")
+    words = manifest.name.split("-")
     title = "-".join(word.upper() if len(word) <= 3 else word.capitalize() for word in words)
     return f"{title} (built-in world)" if kinds == ["world"] else title
 
 
-def _header(manifest: Manifest, title: str, repos: Sequence[str]) -> dict[str, Any]:
+def _header(manifest: DatasetManifest, title: str, repos: Sequence[str]) -> dict[str, Any]:
     return {
         "license": manifest.licence,
         "language": sorted(manifest.languages),

@@ -12,9 +12,9 @@ from stages.config.errors import BuildError
 from stages.config.paths import Paths, must_exist
 from stages.config.settings import Profile
 from stages.config.settings import Source as SourceSettings
+from stages.hub.datasets.tally import LedgerTally, Tally
 from stages.hub.licences import UNKNOWN
-from stages.hub.manifest import Check, Engine, Model, Origin, Outcome, Source, Table
-from stages.hub.tally import LedgerTally, Tally
+from stages.hub.parts import Check, Engine, Model, Origin, Outcome, Source, Table
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import count_rows
 from stages.rows.quarantine import conserve, quarantine_path, reasons

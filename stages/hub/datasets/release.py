@@ -7,8 +7,8 @@ from stages.config.lineage import lineage
 from stages.config.paths import Paths
 from stages.config.settings import Settings
 from stages.hub.address import address_of
-from stages.hub.card import CARD, render_card
-from stages.hub.facts import (
+from stages.hub.datasets.card import CARD, render_card
+from stages.hub.datasets.facts import (
     engines_of,
     exports_of,
     models_of,
@@ -17,17 +17,18 @@ from stages.hub.facts import (
     sources_of,
     tables_of,
 )
+from stages.hub.datasets.shards import count_keys, merge_ledgers, records_of, write_shards
+from stages.hub.datasets.tally import LedgerTally, Tally
 from stages.hub.licences import strictest
-from stages.hub.manifest import Manifest, describe, describe_parquet, libraries, write_manifest
-from stages.hub.shards import count_keys, merge_ledgers, records_of, write_shards
-from stages.hub.tally import LedgerTally, Tally
+from stages.hub.manifest import DatasetManifest, libraries, write_manifest
+from stages.hub.parts import Licence, describe, describe_parquet
 from stages.llm.exchange import EXPORT
 from stages.rows.parquet import schema_of
 from stages.rows.quarantine import conserve
 from stages.rows.row import SCHEMA
 
 
-def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> Manifest:
+def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> DatasetManifest:
     """Write the release of dataset `name` to `folder` and return its manifest.
 
     Raises BuildError when an input is missing, or when rows, ledgers and audit do not belong
@@ -38,7 +39,7 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
     if schema_of(paths.table(chain[-1])) != SCHEMA:
         raise BuildError(
             f"{paths.table(chain[-1])}: has pictures, which releases cannot hold yet. Take "
-            f"'{name}' out of `packages` in params.yaml."
+            f"'{name}' out of `packages.datasets` in params.yaml."
         )
     tables = tables_of(paths, chain)
     released = tables[-1].rows
@@ -59,22 +60,24 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
     lost = sum(sum(table.quarantined.values()) for table in tables[1:])
     conserve(f"package {name}", sum(source.rows_kept for source in sources), released, lost)
     where = f"profiles/{settings.build.profile}.yaml"
-    licences = {f"{where}: sources.{source.name}.licence": source.licence for source in sources}
-    generators = [settings.generator(reference)[0] for reference in chain[1:]]
-    theirs = {f"{where}: the licence of {one.name}": one.licence for one in generators}
-    manifest = Manifest(
-        dataset=name,
+    generators = {one.name: one for one in (settings.generator(table)[0] for table in chain[1:])}
+    licences = [
+        *(Licence(of=f"source {source.name}", licence=source.licence) for source in sources),
+        *(Licence(of=f"generator {one.name}", licence=one.licence) for one in generators.values()),
+    ]
+    manifest = DatasetManifest(
+        name=name,
         profile=settings.build.profile,
-        address=address_of(settings, paths, name),
-        licence=strictest(licences | theirs),
-        generator_licence=strictest(theirs),
+        address=address_of(settings, paths, f"datasets/{name}"),
+        licence=strictest(licences, where),
+        licences=licences,
         rows=rows.rows,
         languages=dict(sorted(rows.languages.items())),
         tasks={str(tasks): count for tasks, count in sorted(rows.tasks.items())},
         outcomes=outcomes_of(rows),
         sources=sources,
         tables=tables,
-        models=models_of(replies, {generator.name for generator in generators}),
+        models=models_of(replies, set(generators)),
         engines=engines_of(replies),
         checks=checks,
         statistics=statistics,

@@ -1,0 +1,1 @@
+"""Releases of datasets: shards, ledger, card."""
