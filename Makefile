@@ -9,7 +9,7 @@ DVC := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help env engines repro test test-unit test-pipeline test-browser check format clean
+.PHONY: doctor lock help env engines repro test test-unit test-pipeline test-browser check format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ check: $(ENV)  ## ruff and mypy
 format: $(ENV)  ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+doctor: $(ENV)  ## say what this machine lacks for the active profile
+	@$(BIN)/python -m stages doctor
+
+lock: $(ENV)  ## prove, without data, that dvc.lock is current
+	@PATH="$(CURDIR)/$(BIN):$$PATH" packaging/ci/lock-is-current.sh
 
 clean:  ## remove the environment; built data and the ledger stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

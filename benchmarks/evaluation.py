@@ -9,14 +9,11 @@ smaller the model, the more our own work weighs.
 Example: python -m benchmarks.evaluation --model data/sample/models/alpaca-sit
 """
 
-import argparse
-import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.measure import run
-from benchmarks.vllm import OPTIONS, load_bare, make_tiny, show
+from benchmarks.vllm import OPTIONS, against_bare, load_bare, show
 from stages.config.settings import Benchmark
 from stages.llm.client import Client
 from stages.llm.engines.vllm import VllmEngine
@@ -28,20 +25,7 @@ from stages.testsets.world_chains import draw_items
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", help="a folder; default: the tiny model, with a chat template")
-    parser.add_argument("--items", type=int, default=100, help="of each length, in each turn")
-    parser.add_argument("--tokens", type=int, default=64, help="at most, of an answer")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    if find_spec("vllm") is None:
-        print("skipped: vLLM is not installed; `make engines` installs it")
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        model = options.model or str(make_tiny(Path(folder) / "tiny"))
-        compare(model, Path(folder), options.items, options.tokens, options.repeats)
+    against_bare(__doc__, "--items", 100, "of each length, in each turn", compare)
 
 
 def compare(model: str, folder: Path, length: int, tokens: int, repeats: int) -> None:

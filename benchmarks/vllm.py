@@ -12,6 +12,7 @@ import argparse
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.util import find_spec
 from itertools import islice
@@ -38,11 +39,21 @@ ASK: Step[str, str] = Step(
 
 
 def main() -> None:
+    against_bare(__doc__, "--prompts", 512, "in each turn", compare)
+
+
+def against_bare(
+    description: str | None, unit: str, many: int, said: str, compare: Callable[..., None]
+) -> None:
+    """Read the options, of which `unit` is how much is asked, and call `compare` with them.
+
+    It gets the model, a folder of its own, how much is asked, tokens and repeats.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", help="a folder; default: the tiny model, with a chat template")
-    parser.add_argument("--prompts", type=int, default=512, help="in each turn")
+    parser.add_argument(unit, type=int, default=many, metavar="N", dest="asked", help=said)
     parser.add_argument("--tokens", type=int, default=64, help="at most, of an answer")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
@@ -51,11 +62,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or str(make_tiny(Path(folder) / "tiny"))
-        sampling = SamplingParams(1.0, 0.9, 50, options.tokens)
-        compare(model, Path(folder), sampling, options.prompts, options.repeats)
+        compare(model, Path(folder), options.asked, options.tokens, options.repeats)
 
 
-def compare(model: str, folder: Path, sampling: SamplingParams, prompts: int, repeats: int) -> None:
+def compare(model: str, folder: Path, prompts: int, longest: int, repeats: int) -> None:
+    sampling = SamplingParams(1.0, 0.9, 50, longest)
     engine = VllmEngine(model, "", OPTIONS)
     records = DRAW["alpaca"]("benchmark")
     rates: dict[str, list[float]] = {"bare": [], "ours": []}

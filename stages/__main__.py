@@ -162,20 +162,94 @@ def diff(
     Console().print(text)
 
 
+@app.command()
+def pull(
+    release: Annotated[
+        str, typer.Argument(help="OWNER/NAME[@TAG] on the Hub, or the folder of a release.")
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="Where it goes; without it, pulled/datasets/OWNER/NAME@TAG.")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use what was pulled before, and ask nobody.")
+    ] = False,
+) -> None:
+    """Fetch a published dataset or model, check every file of it, and say what it is.
+
+    Without a tag the newest version is taken. What is there and right already is not fetched
+    again. docs/pulling.md says what is refused.
+
+    Example: seqsmith pull OWNER/alpaca-sit@v1.0
+    """
+    from stages.hub.pull.pull import pull as pull_release  # noqa: PLC0415
+    from stages.hub.pull.pull import pull_offline  # noqa: PLC0415
+    from stages.hub.pull.text import release_text  # noqa: PLC0415
+    from stages.quality.summary import console  # noqa: PLC0415
+
+    console().print(release_text((pull_offline if offline else pull_release)(release, to)))
+
+
+@app.command()
+def verify(
+    release: Annotated[
+        str, typer.Argument(help="datasets/NAME, models/NAME, a folder, or OWNER/NAME[@TAG].")
+    ],
+    keep: Annotated[Path | None, typer.Option(help="Rebuild in this folder, and leave it.")] = None,
+) -> None:
+    """Rebuild a released dataset from its sources and its ledger, and compare; no model is asked.
+
+    Says "bit for bit", "same content, other bytes", or which rows differ and why, and then exits
+    with 1. docs/verifying.md has more.
+
+    Example: seqsmith verify datasets/alpaca-sit
+    """
+    from stages.quality.summary import console  # noqa: PLC0415
+    from stages.verify.verify import verify as make_again  # noqa: PLC0415
+
+    verdict = make_again(release, keep)
+    console().print(verdict.shown)
+    if not verdict.holds:
+        sys.exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine lacks for the active profile; exit with 1 when something is missing.
+
+    Nothing is built, downloaded or changed, and no credential is shown.
+
+    Example: seqsmith doctor
+    """
+    from stages.config.load import load_settings  # noqa: PLC0415
+    from stages.doctor.examine import examine  # noqa: PLC0415
+    from stages.doctor.shown import shown  # noqa: PLC0415
+    from stages.quality.summary import console  # noqa: PLC0415
+
+    settings = load_settings()
+    findings = examine(settings)
+    console().print(shown(settings.build.profile, findings))
+    if any(finding.state == "missing" for finding in findings):
+        sys.exit(1)
+
+
 @app.command(name="import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Exported ledgers: *.ledger.parquet")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Exported ledgers, *.ledger.parquet, or folders of releases."),
+    ],
 ) -> None:
     """Take the replies of exported ledgers into the local one, so that they need not be asked.
 
-    Example: seqsmith import data/sample/release/alpaca-sit/ledger/*.parquet
+    Example: seqsmith import pulled/datasets/OWNER/alpaca-sit@v1.0
     """
     from stages.config.paths import ledger_file  # noqa: PLC0415
+    from stages.hub.pull.pull import ledgers_in  # noqa: PLC0415
     from stages.llm.exchange import import_ledger  # noqa: PLC0415
     from stages.llm.ledger import Ledger  # noqa: PLC0415
 
     with Ledger(ledger_file()) as ledger:
-        for file in files:
+        for file in (one for path in files for one in ledgers_in(path)):
             read, new = import_ledger(file, ledger)
             print(f"{file}: {read:,} replies, {new:,} of them new, in {ledger.path}")
 

@@ -1,11 +1,11 @@
 """Publishes a packaged dataset or model: to a local folder, or to the Hugging Face Hub.
 
-NAME is datasets/NAME or models/NAME. Reads data/<profile>/release/NAME/; writes
-data/<profile>/published/NAME/, what a reader gets, and the receipt NAME.json beside it: target,
-commit, and every file with its hash. Target `folder` (the default) copies the release there. Target
-`hub` makes one commit, reads every file back, loads it as a reader would, and sets the tag only
-then. Both add provenance.json, which names the Git commit and the hash of dvc.lock. What is already
-published is left as it is.
+NAME is datasets/NAME, models/NAME, or one of `datasets` and `models`: all of them that params.yaml
+packages. Reads data/<profile>/release/NAME/; writes data/<profile>/published/NAME/, what a reader
+gets, and the receipt NAME.json beside it: target, commit, and every file with its hash. Target
+`folder` (the default) copies the release there. Target `hub` makes one commit, reads every file
+back, loads it as a reader would, and sets the tag only then. Both add provenance.json, which names
+the Git commit and the hash of dvc.lock. What is already published is left as it is.
 
 Example: python -m stages.publish datasets/alpaca-sit
 """
@@ -14,6 +14,7 @@ from stages.config.command import pick, run
 from stages.config.errors import BuildError
 from stages.config.load import load_settings
 from stages.config.paths import Paths
+from stages.config.settings import Settings
 from stages.hub.address import address_of
 from stages.hub.manifest import differences, read_manifest
 from stages.hub.provenance import provenance_of
@@ -23,7 +24,11 @@ from stages.hub.refusals import refuse
 
 def publish(name: str) -> None:
     settings = load_settings()
-    pick("package", name, dict.fromkeys(settings.build.packages.references))
+    for reference in pick("package", name, settings.build.packages.groups):
+        _publish(settings, reference)
+
+
+def _publish(settings: Settings, name: str) -> None:
     paths = Paths(settings.build.profile)
     release, target = paths.folder("release", name), paths.folder("published", name)
     manifest = read_manifest(release)

@@ -22,6 +22,7 @@ from stages.models.identity import identify
 from stages.rows.measure import write_metrics
 from stages.rows.parquet import file_hash, logical_hash, read_batches
 from stages.training import text
+from stages.training.checkpoints import versions
 
 
 def train(name: str) -> None:
@@ -56,7 +57,7 @@ def train(name: str) -> None:
         "base": {"name": base.name, "revision": base.revision},
         "settings": recipe.model_dump(),
         **fitted.counts,
-        "versions": text.versions(libraries),
+        "versions": versions(libraries),
     }
     (folder / "training.json").write_text(json.dumps(made_of, indent=2) + "\n", "utf-8")
     curve = paths.folder("models") / f"{name}.loss.csv"

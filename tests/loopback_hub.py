@@ -7,16 +7,24 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+# Before anything is done, when it is done and nobody hears of it, or in the middle of the answer.
+Cut = Literal["unheard", "unanswered", "halfway"]
 
 _LFS_SUFFIXES = (".parquet", ".safetensors", ".arrow", ".bin")
 _ATTRIBUTES = b"*.parquet filter=lfs diff=lfs merge=lfs -text\n"
+
+_COUNTING = threading.Lock()
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -54,7 +62,7 @@ class Hub:
     namespace: str
     url: str = ""
     repos: dict[str, Repo] = field(default_factory=dict)
-    """`datasets/namespace/name` -> repository"""
+    """`datasets/namespace/name` or `models/namespace/name` -> repository"""
     large: dict[str, bytes] = field(default_factory=dict)
     """SHA-256 -> content, as uploaded through LFS"""
     requests: list[str] = field(default_factory=list)
@@ -63,6 +71,12 @@ class Hub:
     """paths that are served with one byte changed"""
     refused: dict[str, int] = field(default_factory=dict)
     """pattern of `METHOD /path` -> status to answer with"""
+    cut: dict[str, Cut] = field(default_factory=dict)
+    """pattern of `METHOD /path` -> where the connection ends"""
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
+    """pattern of `METHOD /path` -> what happens before it is looked at"""
+    spared: int = 0
+    """calls that match a pattern of the three above, and go well before others meet it"""
 
 
 class Refused(Exception):
@@ -70,11 +84,18 @@ class Refused(Exception):
         self.status, self.message, self.code = status, message, code
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client: Any) -> None:
+        """Say what went wrong, unless it is that a client has gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client)
+
+
 @contextmanager
 def loopback_hub(token: str, namespace: str) -> Iterator[Hub]:
     """Serve a Hub that accepts `token` for writing to `namespace`."""
     hub = Hub(token, namespace)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -83,6 +104,11 @@ def loopback_hub(token: str, namespace: str) -> Iterator[Hub]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _full(id: str) -> str:
+    """`models/namespace/name` for what outside of the API is called `namespace/name`."""
+    return id if id.count("/") == 2 else f"models/{id}"
 
 
 def _git_oid(data: bytes) -> str:
@@ -100,6 +126,7 @@ def _is_large(path: str) -> bool:
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else a body waits 40 ms behind its headers
 
     def log_message(self, format: str, *arguments: Any) -> None:
         pass
@@ -117,10 +144,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(length)
         wanted = f"{self.command} {path}"
         self.hub.requests.append(wanted)
+        self.cut = self._meet(self.hub.cut, wanted)
         try:
-            for pattern, status in self.hub.refused.items():
-                if re.search(pattern, wanted):
-                    raise Refused(status, "refused by the test")
+            if act := self._meet(self.hub.meanwhile, wanted):
+                act()
+            if self.cut == "unheard":
+                self.close_connection = True
+                return
+            if status := self._meet(self.hub.refused, wanted):
+                # Like some real servers, this one repeats the credentials it was sent.
+                sent = self.headers.get("Authorization", "nobody")
+                # As the Hub does, which does not tell whether there is a repository.
+                code = "RepoNotFound" if status == 401 else ""
+                raise Refused(status, f"refused by the test for {sent}", code)
             for pattern, answer in _ROUTES:
                 if found := re.fullmatch(pattern, wanted):
                     answer(self, *found.groups())
@@ -132,7 +168,20 @@ class _Handler(BaseHTTPRequestHandler):
                 headers["X-Error-Code"] = refusal.code
             self._send(json.dumps({"error": refusal.message}).encode(), refusal.status, headers)
 
+    def _meet(self, faults: dict[str, T], wanted: str) -> T | None:
+        """The fault that this call meets."""
+        fault = next((one for pattern, one in faults.items() if re.search(pattern, wanted)), None)
+        with _COUNTING:
+            if fault is not None and self.hub.spared > 0:
+                self.hub.spared -= 1
+                return None
+        return fault
+
     def _send(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        if self.cut:
+            self.close_connection = True
+        if self.cut == "unanswered":
+            return
         self.send_response(status)
         headers = {"Content-Type": "application/json", "Content-Length": str(len(body))} | (
             headers or {}
@@ -141,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if self.cut == "halfway" else body)
 
     def _json(self, value: Any, status: int = 200) -> None:
         self._send(json.dumps(value).encode(), status)
@@ -213,6 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
         return _sha256(data) if _is_large(path) else _git_oid(data)
 
     def lfs_batch(self, id: str) -> None:
+        id = _full(id)
         self._must_write(id.split("/")[1])
         objects = []
         for wanted in json.loads(self.body)["objects"]:
@@ -242,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
             elif kind == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif kind == "lfsFile":
+                if value["oid"] not in self.hub.large:
+                    raise Refused(400, f"{value['path']} was not uploaded")
                 files[value["path"]] = self.hub.large[value["oid"]]
             elif kind == "deletedFile":
                 del files[value["path"]]
@@ -333,7 +385,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(entries)
 
     def resolve(self, id: str, revision: str, path: str) -> None:
-        commit = self._commit(id, revision)
+        commit = self._commit(_full(id), revision)
         if path not in commit.files:
             headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit.oid}
             self._send(b"", 404, headers)
@@ -357,6 +409,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _ID = r"((?:datasets|models)/[^/]+/[^/]+)"
+_BARE = r"((?:datasets/)?[^/]+/[^/]+)"  # outside of the API a model is its name alone
 _ROUTES: list[tuple[str, Callable[..., None]]] = [
     (r"GET /api/whoami-v2", _Handler.whoami),
     (r"POST /api/repos/create", _Handler.create_repo),
@@ -368,7 +421,7 @@ _ROUTES: list[tuple[str, Callable[..., None]]] = [
     (rf"GET /api/{_ID}/refs", _Handler.refs),
     (rf"GET /api/{_ID}(?:/revision/(.+))?", _Handler.info),
     (rf"GET /api/{_ID}/tree/([^/]+)(/.*)?", _Handler.tree),
-    (r"POST /(datasets/[^/]+/[^/]+)\.git/info/lfs/objects/batch", _Handler.lfs_batch),
+    (rf"POST /{_BARE}\.git/info/lfs/objects/batch", _Handler.lfs_batch),
     (r"PUT /lfs/([0-9a-f]{64})", _Handler.lfs_put),
-    (r"(?:GET|HEAD) /(datasets/[^/]+/[^/]+)/resolve/([^/]+)/(.+)", _Handler.resolve),
+    (rf"(?:GET|HEAD) /{_BARE}/resolve/([^/]+)/(.+)", _Handler.resolve),
 ]

@@ -66,15 +66,30 @@ def write_counts(paths: Paths, counts: dict[str, int]) -> None:
     paths.metrics("sources/alpaca").write_text(json.dumps(counts), "utf-8")
 
 
-def write_audit(paths: Paths, **changes: Any) -> None:
-    """The audit of the finished dataset, with one check."""
+def write_audit(paths: Paths, name: str = "alpaca-sit", **changes: Any) -> None:
+    """The audit of a finished dataset, with one check."""
+    rows = count_rows(paths.table(f"datasets/{name}"))
     audit = {
-        "dataset": "alpaca-sit",
+        "dataset": name,
         "success": True,
         "checks": [CHECK],
-        "statistics": {"rows": count_rows(paths.table(LAST)), "words_out": 4.25, "tasks": {"1": 3}},
+        "statistics": {
+            "rows": rows,
+            "words_out": 4.25,
+            "tasks": {"1": 3},
+            "overlap": [
+                {
+                    "testset": "mgsm",
+                    "items": 250,
+                    "items_compared": 249,
+                    "items_found": 2,
+                    "rows": 3,
+                },
+                {"testset": "gqa", "items": 0, "items_compared": 0, "items_found": 0, "rows": 0},
+            ],
+        },
     }
-    folder = paths.folder("audit", "alpaca-sit")
+    folder = paths.folder("audit", name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "validation.json").write_text(json.dumps(audit | changes), "utf-8")
 

@@ -13,15 +13,13 @@ from typing import Any
 import yaml
 
 from stages.config.paths import Paths
-from stages.llm.exchange import export_ledger
-from stages.llm.ledger import Ledger
 from stages.rows.measure import write_metrics
 from stages.rows.parquet import read_rows, write_records
 from stages.rows.quarantine import Quarantined, reasons
-from stages.rows.row import Origin, Row
+from stages.rows.row import OPTIONS, Row
 from stages.scoring.marks import MARKED, Marked, Points, to_table
 from stages.scoring.summary import compare, summarise
-from tests.quality_tree import ask, rewrite, write_settings, write_table
+from tests.quality_tree import rewrite, write_settings, write_tree
 
 # Ends an attribute and an element, then tries four ways to run: each would change the title.
 HOSTILE = (
@@ -30,7 +28,6 @@ HOSTILE = (
     "<a href=\"javascript:document.title='taken'\">{{ 7 * 7 }}</a>"
 )
 BENCHMARKS = ("world", "seqeval", "xquad", "mmlu")
-OPTIONS = ("decompose", "prefix", "suffix", "hold")
 DATASETS = ("alpaca-it", "alpaca-sit")
 
 
@@ -38,23 +35,7 @@ def write_build(root: Path, count: int = 40) -> None:
     """Settings, tables, ledgers and audits of `alpaca-it` and `alpaca-sit`."""
     write_settings(root)
     choose_scores(root)
-    paths = Paths("sample")
-    paths.root = root / paths.root
-    with Ledger(root / "ledger.sqlite") as ledger:
-        source = [_source_row(number) for number in range(count)]
-        first = [_grow(ledger, row, 1) for row in source]
-        second = [_grow(ledger, row, 2) for row in first]
-        for reference, rows in (
-            ("sources/alpaca", source),
-            ("sequences/alpaca-1", first),
-            ("sequences/alpaca-2", second),
-            ("datasets/alpaca-it", [_answer(ledger, row) for row in source]),
-            ("datasets/alpaca-sit", [_answer(ledger, row) for row in second]),
-        ):
-            write_table(paths, reference, rows)
-            if not reference.startswith("sources/"):
-                keys = {key for row in rows for key in row.history[-1].requests}
-                export_ledger(ledger, keys, paths.ledger_export(reference))
+    paths = write_tree(root, count)
     for name in DATASETS:
         write_audit(paths, name)
 
@@ -119,43 +100,6 @@ def _iteration(rows: list[Row], number: int) -> dict[str, Any]:
     )
     shares = {option: options[option] / len(events) for option in OPTIONS}
     return lengths | {"options": shares, "outcomes": dict(sorted(outcomes.items()))}
-
-
-def _source_row(number: int) -> Row:
-    return Row(
-        id=f"alpaca:{number:08}",
-        instruction=f"Name the capital of country {number}.",
-        input="" if number % 2 else f"Country {number} lies by the sea and has two harbours.",
-        output=f"Capital {number}",
-        source="alpaca",
-        origin=Origin("world", "0", number),
-    )
-
-
-def _grow(ledger: Ledger, row: Row, iteration: int) -> Row:
-    """One iteration: the row's number and the iteration decide on the option."""
-    if row.is_held:
-        return row.after("sequence", "frozen", iteration=iteration, option="hold")
-    option = OPTIONS[(row.origin.row // iteration) % 4]
-    held = option == "hold"
-    chosen = ask(ledger, f"classify {iteration} {row.id}", f"So the option is: {option}")
-    new = row.instruction if held else f"{row.instruction} Then do task {iteration} as well."
-    keys = (chosen,) if held else (chosen, ask(ledger, f"rewrite {iteration} {row.id}", new))
-    return row.after(
-        "sequence",
-        "held" if held else "rewritten",
-        iteration=iteration,
-        option=option,
-        requests=keys,
-        instruction=new,
-        tasks=row.tasks + (not held),
-    )
-
-
-def _answer(ledger: Ledger, row: Row) -> Row:
-    output = "\n".join(f"Answer {task} of {row.id}" for task in range(row.tasks))
-    key = ask(ledger, row.query, output)
-    return row.after("respond", "answered", requests=(key,), output=output)
 
 
 def choose_scores(root: Path, benchmarks: Iterable[str] = BENCHMARKS) -> None:

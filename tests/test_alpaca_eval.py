@@ -9,13 +9,19 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stages.config.errors import BuildError
-from stages.config.settings import Server
+from stages.config.settings import AlpacaEval, Server
 from stages.scoring import alpaca_eval
-from stages.scoring.alpaca_eval import Annotator, Material, compare_with_baseline
+from stages.scoring.alpaca_eval import (
+    Annotator,
+    Material,
+    compare_with_baseline,
+    run_alpaca_eval,
+)
 from stages.scoring.marks import Marked
 
 INSTRUCTIONS = 805
@@ -163,6 +169,23 @@ def test_a_server_that_is_down_is_a_sentence_without_the_key(
         annotator = Annotator("judge", away, tmp_path / "annotations.json")
         compare_with_baseline([answer(1, "gold")], material, annotator)
     assert "key-of-the-judge" not in str(error.value)
+
+
+def test_the_profile_says_who_annotates_and_against_what(
+    tmp_path: Path, material: Material, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQSMITH_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setattr(alpaca_eval, "fetch_material", {"pinned": material}.__getitem__)
+    monkeypatch.setattr(alpaca_eval, "compare_with_baseline", lambda *given: given)
+    settings = SimpleNamespace(
+        judge=(SimpleNamespace(name="gpt"), SimpleNamespace(openai=server)),
+        profile=SimpleNamespace(
+            evaluation=SimpleNamespace(alpaca_eval=AlpacaEval(revision="pinned"))
+        ),
+    )
+    answers = [answer(1, "gold")]
+    annotator = Annotator("gpt", server, tmp_path / "alpaca_eval.json")
+    assert run_alpaca_eval(settings, answers) == (answers, material, annotator)
 
 
 def test_without_the_package_there_is_a_sentence(

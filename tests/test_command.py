@@ -44,7 +44,7 @@ def test_heavy_stage_help_says_what_it_does_with_an_example(stage: str) -> None:
         ("sequence", "alpaca-3", "Did you mean 'alpaca-"),
         ("respond", "alpaca-set", "Did you mean 'alpaca-sit'?"),
         ("benchmark", "word", "Did you mean 'world'?"),
-        ("package", "alpaca-set", "Did you mean 'alpaca-sit'?"),
+        ("package", "datasets/alpaca-set", "Did you mean 'datasets/alpaca-sit'?"),
     ],
 )
 def test_stage_with_an_unknown_name_says_the_nearest(stage: str, name: str, hint: str) -> None:

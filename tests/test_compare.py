@@ -84,7 +84,10 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: list[Engine]) 
     return Paths("p")
 
 
-def settings() -> SimpleNamespace:
+SCORED = {"sit": ["seqeval", TESTED], "it": [TESTED, "seqeval", "gsm8k"], "other": ["x"]}
+
+
+def settings(scored: dict[str, list[str]] = SCORED) -> SimpleNamespace:
     return SimpleNamespace(
         build=SimpleNamespace(
             profile="p",
@@ -92,7 +95,7 @@ def settings() -> SimpleNamespace:
                 "sequences": Compares(model="sit", against="it"),
                 "apart": Compares(model="sit", against="other"),
             },
-            scores={"sit": ["seqeval", TESTED], "it": [TESTED, "seqeval", "gsm8k"], "other": ["x"]},
+            scored=scored,
         ),
         profile=SimpleNamespace(evaluation=SimpleNamespace(judgements=1)),
     )
@@ -226,6 +229,20 @@ def test_people_alone_decide_where_no_model_judges(
     assert (pairs["metrics"]["win"]["items"], pairs["metrics"]["win"]["mean"]) == (1, 0)
     assert pairs["metrics"]["judged"]["mean"] == 1 / 40
     assert not (tree.folder("compared", "sequences") / "ledger.parquet").exists()
+
+
+def test_answers_that_no_judge_marks_are_put_to_none(
+    tree: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scores(tree, "sit", answers(whole), 1)
+    write_scores(tree, "it", answers(first_half), 0.5)
+    scored = {"sit": [TESTED], "it": [TESTED]}
+    monkeypatch.setattr(stage, "load_settings", lambda: settings(scored))
+    monkeypatch.setattr(stage, "open_judge", lambda *_: pytest.fail("a judge was opened"))
+    stage.compare_models("sequences")
+    assert compared(tree)["pairs"] == {} and list(compared(tree)["tests"]) == [TESTED]
+    folder = tree.folder("compared", "sequences")
+    assert [path.name for path in folder.iterdir()] == ["pairs.parquet"]
 
 
 def test_models_without_a_shared_benchmark_are_told_so(tree: Paths) -> None:

@@ -17,6 +17,7 @@ from stages.config.errors import BuildError
 from stages.diff.compare import Comparison, compare
 from stages.diff.diff import diff, to_json
 from stages.diff.page import render
+from stages.diff.replies import Replies
 from stages.diff.sides import Side, open_side
 from stages.diff.text import comparison_text
 from stages.diff.words import pieces, shortened
@@ -397,6 +398,26 @@ def test_examples_are_as_many_as_asked_for_and_prefer_other_content(
     assert (cause.rows, cause.content, len(cause.examples)) == (6, 2, examples)
     told = [any(one.field == "instruction" for one in example.fields) for example in cause.examples]
     assert told == [True, True, False, False][:examples]
+
+
+def test_requests_for_two_continuations_differ_in_what_goes_with_the_question(
+    tmp_path: Path,
+) -> None:
+    def asked(continuation: str) -> Request:
+        prompt = Prompt((Message("user", "Which?"),), continuation=continuation)
+        return Request("m", "1", prompt, SamplingParams(0.0, 1.0, -1, 8))
+
+    text, first, second = asked(""), asked(" A"), asked(" B")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        for request in (text, first, second):
+            ledger.record([(request, Completion("{}", "answered", 1, 1, "{}"))])
+        for name, requests in (("plain", [text]), ("all", [text, first, second])):
+            export_ledger(ledger, [one.key for one in requests], tmp_path / f"{name}.parquet")
+    plain, every = (Replies([tmp_path / f"{name}.parquet"]) for name in ("plain", "all"))
+    joined = [found.joined for one in (text, first, second) if (found := every.get(one.key))]
+    assert len(set(joined)) == 3
+    assert (found := plain.get(text.key)) and found.joined == joined[0]
+    assert every.texts([second.key])[second.key]["continuation"] == " B"
 
 
 def test_example_shows_what_the_request_and_the_reply_said(tmp_path: Path) -> None:

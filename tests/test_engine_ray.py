@@ -289,7 +289,8 @@ def test_engine_ray_closed_under_way_leaves_no_replica(address: str, tmp_path: P
 
     asyncio.run(close_early())
 
-    assert pids(tmp_path, "end") == pids(tmp_path, "start")
+    # One that was still starting has nothing to close.
+    assert pids(tmp_path, "answered") <= pids(tmp_path, "end")
     assert gone(pids(tmp_path, "start"))
 
 

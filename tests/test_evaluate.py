@@ -58,12 +58,13 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     runtime.model_copy = lambda update: runtime
     settings = SimpleNamespace(
         build=SimpleNamespace(
-            profile="p", scores={"m": list(kinds)}, attempts=2,
+            profile="p", scored={"m": list(kinds), "exact": ["world"]}, references={}, attempts=2,
             items_of=lambda name: f"benchmarks/{name}",
         ),
         profile=SimpleNamespace(
             evaluation=SimpleNamespace(
-                max_tokens=50, judgements=1, run_code=False, judge=None, alpaca_eval=None
+                max_tokens=50, judgements=1, run_code=False, judge=None, alpaca_eval=None,
+                code_samples=None,
             ),
             runtime=runtime,
         ),
@@ -120,6 +121,18 @@ def test_evaluate_has_open_ended_answers_judged(paths: Paths) -> None:
     assert groups["2 tasks"]["metrics"]["quality"]["mean"] == 5
     assert groups["3 tasks"]["metrics"]["quality"]["mean"] == 1
     assert groups["3 tasks"]["metrics"]["following"]["mean"] == 0
+
+
+def test_evaluate_of_what_no_judge_marks_opens_none(
+    paths: Paths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.evaluate("m")
+    assert "judge m: 10 rows" in capsys.readouterr().err
+    assert (paths.folder("scores", "m") / "judge.ledger.parquet").is_file()
+    stage.evaluate("exact")
+    assert "judge" not in capsys.readouterr().err
+    files = sorted(path.name for path in paths.folder("scores", "exact").iterdir())
+    assert files == ["world.json", "world.parquet"]
 
 
 def test_evaluate_of_an_empty_test_set_has_no_scores(paths: Paths) -> None:

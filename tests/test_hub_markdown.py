@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from stages.hub.markdown import code, fence, plain, pretty_json, visible
+from stages.hub.markdown import code, fence, plain, pretty_json
+from stages.texts.visible import visible
 
 TEXT = st.text(
     st.sampled_from("`|\\ \n\ra#*_[]()<>~$&;!-=1.") | st.characters(codec="utf-8"), max_size=12

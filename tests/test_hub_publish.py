@@ -42,7 +42,7 @@ def commit_all(root: Path) -> str:
         git(root, "init", "-q")
         (root / ".gitignore").write_text("data/\nledger.sqlite*\nhome/\n")
     git(root, "add", "-A")
-    git(root, "commit", "-qm", "all")
+    git(root, "commit", "-qm", "all", "--allow-empty")
     return git(root, "rev-parse", "HEAD")
 
 
@@ -215,7 +215,30 @@ def test_publish_to_the_hub_of_rows_without_a_licence_is_refused(
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester")
     package("datasets/alpaca-sit")
     commit_all(tmp_path)
-    refused("the licence of some of its rows is not known")
+    refused("the licence of source alpaca is not known, so it is not published on the Hub")
+
+
+@pytest.mark.parametrize(
+    ("licences", "reason"),
+    [
+        ([], "its manifest names no licence"),
+        ([("source alpaca", "")], "the licence of source alpaca is missing"),
+        ([("source alpaca", "proprietary")], "nothing made with it can be released"),
+        (
+            [("source alpaca", "cc-by-nc-4.0"), ("source wiki", "cc-by-sa-4.0")],
+            "which also asks for non-commercial. No release can meet both",
+        ),
+    ],
+)
+def test_publish_licences_that_do_not_allow_it_are_refused(
+    build: Paths, licences: list[tuple[str, str]], reason: str
+) -> None:
+    # As a manifest could have them that an older version, or another hand, wrote.
+    path = build.folder("release", "datasets/alpaca-sit") / "manifest.json"
+    found = json.loads(path.read_text("utf-8"))
+    found["licences"] = [{"of": of, "licence": licence} for of, licence in licences]
+    path.write_text(json.dumps(found), "utf-8")
+    refused(reason)
 
 
 def test_publish_card_that_names_another_place_is_refused(build: Paths, tmp_path: Path) -> None:

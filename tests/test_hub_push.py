@@ -1,6 +1,8 @@
 """Publishing to the Hub: the real clients, in their own process, against the stand-in."""
 
+import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ import pytest
 
 from stages.package import package
 from tests.conftest import ROOT
-from tests.loopback_hub import Hub, loopback_hub
+from tests.loopback_hub import Hub, Repo, loopback_hub
 from tests.release_tree import come_from, write_build, write_profile
 from tests.test_hub_publish import commit_all, receipt
 
@@ -38,9 +40,26 @@ def published(root: Path) -> Path:
 
 
 def publish(hub: Hub, root: Path, **environment: str) -> tuple[int, str]:
-    """The exit status and all output of `python -m stages.publish alpaca-sit`."""
+    """The exit status and all output of `python -m stages.publish datasets/alpaca-sit`."""
+    return run(hub, root, "-m", "stages.publish", "datasets/alpaca-sit", **environment)
+
+
+def rehearse(hub: Hub, root: Path, **environment: str) -> str:
+    program = (
+        "from stages.hub.rehearsal import rehearse; print(rehearse('datasets/alpaca-sit').text)"
+    )
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if "home" not in path.parts}
+    status, output = run(hub, root, "-c", program, **environment)
+    assert status == 0, output
+    after = {path: path.stat().st_mtime_ns for path in root.rglob("*") if "home" not in path.parts}
+    assert after == before
+    assert all(one.startswith(("GET", "HEAD")) for one in hub.requests)
+    return output
+
+
+def run(hub: Hub, root: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "stages.publish", "datasets/alpaca-sit"],
+        [sys.executable, *arguments],
         cwd=root,
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
@@ -129,7 +148,7 @@ def test_push_whose_tag_is_refused_leaves_no_tag_and_no_receipt(hub: Hub, tmp_pa
     hub.refused["POST .*/tag/"] = 403
     status, output = publish(hub, tmp_path)
     assert status == 1
-    assert "the Hub refuses the token (403: refused by the test)" in output
+    assert "the Hub refuses the token (403: refused by the test for Bearer ***)" in output
     assert hub.repos[REPO].tags == {}
     assert not published(tmp_path).with_suffix(".json").exists()
 
@@ -175,3 +194,86 @@ def test_push_when_the_hub_is_away_is_refused_with_a_sentence(hub: Hub, tmp_path
     status, output = publish(hub, tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert status == 1
     assert "the Hub cannot be reached" in output
+
+
+def test_push_through_xet_that_fails_ends_with_a_sentence(hub: Hub, tmp_path: Path) -> None:
+    # The stand-in does not speak Xet, which the real Hub does.
+    status, output = publish(hub, tmp_path, HF_HUB_DISABLE_XET="0")
+    assert status == 1
+    assert "error: tester/alpaca-sit: the Hub cannot be reached" in output
+    assert hub.repos[REPO].tags == {}
+    assert not published(tmp_path).with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_push_to_a_repository_of_another_visibility_is_refused(
+    hub: Hub, tmp_path: Path, is_private: bool
+) -> None:
+    hub.repos[REPO] = Repo(private=is_private)
+    hub.repos[REPO].commit("initial commit", {})
+    write_profile(tmp_path, **TARGET | {"private": not is_private})
+    package("datasets/alpaca-sit")
+    commit_all(tmp_path)
+    status, output = publish(hub, tmp_path)
+    assert status == 1
+    asked = "public" if is_private else "private"
+    assert f"but the profile asks for a {asked} one" in output
+    assert f"or set publish.private to {str(is_private).lower()}." in output
+    assert sent(hub) == []
+
+
+def test_rehearsal_says_what_a_push_then_sends(hub: Hub, tmp_path: Path) -> None:
+    hub.repos[REPO] = Repo(private=True)
+    parent = hub.repos[REPO].commit("theirs", {"old.txt": b"old", "README.md": b"theirs"}).oid
+    output = rehearse(hub, tmp_path)
+    assert "refused" not in output
+    assert "repository  tester/alpaca-sit, a dataset, which is there, private\n" in output
+    assert f"commit      'alpaca-sit v1.0' after {parent}\n" in output
+    assert "tag         v1.0\n" in output
+    assert "deleted     1 files that are no part of the release\n  old.txt\n" in output
+    listed = set(re.findall(r"^  ([0-9a-f]{64}) +([0-9,]+)  (.+)$", output, re.MULTILINE))
+
+    assert publish(hub, tmp_path)[0] == 0
+    commit = hub.repos[REPO].commits[hub.repos[REPO].main]
+    assert (commit.message, commit.parent) == ("alpaca-sit v1.0", parent)
+    assert listed == {
+        (hashlib.sha256(data).hexdigest(), f"{len(data):,}", path)
+        for path, data in commit.files.items()
+    }
+
+
+def test_rehearsal_names_what_is_there_and_what_the_tag_names(hub: Hub, tmp_path: Path) -> None:
+    assert "which would be made, private\n" in rehearse(hub, tmp_path)
+    assert publish(hub, tmp_path)[0] == 0
+    hub.requests.clear()
+    assert "holds datasets/alpaca-sit at the tag v1.0 already: nothing" in rehearse(hub, tmp_path)
+
+    write_profile(tmp_path, **TARGET | {"tag": "v1.1"})
+    package("datasets/alpaca-sit")
+    commit_all(tmp_path)
+    output = rehearse(hub, tmp_path)
+    assert (
+        "sent        3 files" in output
+    )  # card, manifest and provenance name the tag or the commit
+    assert "there       2 files with this content already, which are not sent" in output
+
+    hub.repos[REPO].tags["v1.1"] = hub.repos[REPO].tags["v1.0"]
+    output = rehearse(hub, tmp_path)
+    assert (
+        "refused     tester/alpaca-sit: the tag v1.1 names other content (3 files differ" in output
+    )
+
+
+def test_rehearsal_lists_every_refusal_and_needs_no_hub(hub: Hub, tmp_path: Path) -> None:
+    write_profile(tmp_path, **TARGET | {"releasable": False})
+    output = rehearse(hub, tmp_path, HF_TOKEN="")
+    assert hub.requests == []
+    assert "whether it is there is not known (there is no token), private\n" in output
+    assert output.count("\nrefused     ") == 3
+    for reason in ("is not releasable", "changes that are not committed", "there is no token"):
+        assert reason in output
+    assert "sent        5 files" in output
+
+    output = rehearse(hub, tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    assert "whether it is there is not known (the Hub did not tell)" in output
+    assert "refused     tester/alpaca-sit: the Hub cannot be reached (ConnectError)" in output

@@ -1,10 +1,12 @@
 """Packaging: what is in a release, that it is true, and that it is the same every time."""
 
 import json
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -13,12 +15,14 @@ from markdown_it import MarkdownIt
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
 from stages.hub.datasets import shards
-from stages.llm.exchange import export_ledger
+from stages.llm.exchange import EXPORT, export_ledger
 from stages.llm.ledger import Ledger
 from stages.package import package
 from stages.rows.logical import logical_hash
-from stages.rows.parquet import RowWriter, file_hash, read_rows
-from stages.rows.row import SCHEMA, SCHEMA_WITH_IMAGE, Picture, to_record
+from stages.rows.parquet import RowWriter, file_hash, read_rows, write_records
+from stages.rows.quarantine import write_quarantine
+from stages.rows.row import SCHEMA, SCHEMA_WITH_IMAGE, Origin, Picture, Row, to_record
+from tests.conftest import ROOT
 from tests.quality_tree import ask, rewrite
 from tests.release_tree import (
     CHECK,
@@ -135,7 +139,7 @@ def test_package_ledger_is_the_union_of_the_exports_and_holds_what_rows_name(
 
 
 def test_package_reply_that_a_row_names_in_no_ledger_is_refused(build: Paths) -> None:
-    def change(row):
+    def change(row: Row) -> Row:
         event = replace(row.history[-1], requests=("ab" * 32,))
         return replace(row, history=(*row.history[:-1], event))
 
@@ -164,14 +168,154 @@ def test_package_replies_of_another_model_than_the_generator_are_refused(
         package("datasets/alpaca-sit")
 
 
-def test_package_of_rows_with_pictures_is_refused_and_drops_none(build: Paths) -> None:
-    table = build.table("datasets/alpaca-sit")
-    rows = [replace(row, image=Picture(b"png", "1.png")) for row in read_rows(table)]
-    with RowWriter(table, SCHEMA_WITH_IMAGE) as out:
-        out.write(rows)
-    with pytest.raises(BuildError, match="has pictures, which releases cannot hold yet"):
+def test_package_on_other_threads_gives_the_same_bytes(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = pa.cpu_count(), pa.io_thread_count()
+    try:
+        found = []
+        for count in (1, 7):
+            pa.set_cpu_count(count)
+            pa.set_io_thread_count(count)
+            package("datasets/alpaca-sit")
+            found.append(contents(release))
+    finally:
+        pa.set_cpu_count(threads[0])
+        pa.set_io_thread_count(threads[1])
+    assert found[0] == found[1]
+
+
+def test_package_row_that_missed_a_step_is_refused(build: Paths) -> None:
+    rewrite(build, LAST, lambda row: replace(row, history=row.history[1:]))
+    with pytest.raises(BuildError, match="went through 2 steps, but .* go through 3"):
         package("datasets/alpaca-sit")
-    assert not build.folder("release", "datasets/alpaca-sit").exists()
+
+
+def test_package_row_of_a_source_that_it_is_not_made_from_is_refused(build: Paths) -> None:
+    rewrite(build, LAST, lambda row: replace(row, source="elsewhere"))
+    with pytest.raises(BuildError, match="name the source 'elsewhere', but .* made from alpaca"):
+        package("datasets/alpaca-sit")
+
+
+def test_package_takes_no_path_of_this_machine_along(
+    build: Paths, release: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    params = yaml.safe_load(path.read_text("utf-8"))
+    params["sources"]["alpaca"] = {"path": "/home/somebody/mine.json"}
+    path.write_text(yaml.safe_dump(params), "utf-8")
+    package("datasets/alpaca-sit")
+    for content in contents(release).values():
+        assert b"somebody" not in content and str(tmp_path).encode() not in content
+
+
+def test_package_manifest_holds_the_settings_and_prompts_that_made_it(
+    build: Paths, release: Path
+) -> None:
+    package("datasets/alpaca-sit")
+    found = manifest(release)
+    assert found["lineage"] == ["sources/alpaca", "sequences/alpaca-1", "sequences/alpaca-2", LAST]
+    assert [one["made_by"] for one in found["tables"]] == [
+        "fetch",
+        "sequence",
+        "sequence",
+        "respond",
+    ]
+    assert found["tables"][2]["settings"] == {"reads": "sequences/alpaca-1"}
+    assert found["tables"][2]["parents"] == ["sequences/alpaca-1"]
+    parameters = found["parameters"]
+    assert parameters["attempts"] == 3
+    assert parameters["generators"]["model"]["sampling"]["temperature"] == 1.0
+    assert parameters["sources"]["alpaca"]["repo"] == "yahma/alpaca-cleaned"
+    assert found["prompts"] == []  # this build asks without demonstrations
+
+
+def write_pictures(build: Paths, root: Path, rows: int, size: int) -> None:
+    """A finished build of `vqa-sit` with pictures of `size` bytes, and no replies."""
+    path = root / "params.yaml"
+    params = yaml.safe_load(path.read_text("utf-8"))
+    params["sources"] |= {name: {"path": "inputs"} for name in ("vqa", "captions")}
+    params["captioned"] = {
+        "vqa-sit": {"method": "describe", "reads": "sources/vqa", "captions": "sources/captions"}
+    }
+    params["packages"]["datasets"] = ["vqa-sit"]
+    path.write_text(yaml.safe_dump(params), "utf-8")
+    path = root / "profiles/sample.yaml"
+    profile = yaml.safe_load(path.read_text("utf-8"))
+    sample = yaml.safe_load((ROOT / "profiles/sample.yaml").read_text("utf-8"))
+    for name in ("vqa", "captions"):
+        profile["sources"][name] = sample["sources"][name]
+    path.write_text(yaml.safe_dump(profile), "utf-8")
+    found = [
+        Row(
+            id=f"vqa:{number:06}",
+            instruction="Answer the input question based on the image",
+            input="What is it?",
+            output="a cat",
+            source="vqa",
+            origin=Origin("world", "0", number),
+            image=Picture(random.Random(number).randbytes(size), f"{number}.png"),
+        )
+        for number in range(rows)
+    ]
+    made = [
+        row.after("caption", "composed", option="describe", output="A cat.\na cat", tasks=2)
+        for row in found
+    ]
+    captions = replace(found[0], id="captions:0", source="captions", image=None)
+    for reference, table in (
+        ("sources/vqa", found),
+        ("sources/captions", [captions]),
+        ("datasets/vqa-sit", made),
+    ):
+        with RowWriter(
+            build.table(reference), SCHEMA_WITH_IMAGE if table[0].image else SCHEMA
+        ) as out:
+            out.write(table)
+        write_quarantine(build.table(reference), [])
+        counts = {"rows_in": len(table), "rows_out": len(table), "sampled_out": 0, "quarantined": 0}
+        build.metrics(reference).write_text(json.dumps(counts), "utf-8")
+    write_records(build.ledger_export("datasets/vqa-sit"), EXPORT, [], key="key")
+    write_audit(build, "vqa-sit")
+
+
+def test_package_pictures_are_in_the_shards_and_no_ledger_where_no_model_was_asked(
+    build: Paths, tmp_path: Path
+) -> None:
+    write_pictures(build, tmp_path, rows=5, size=100)
+    package("datasets/vqa-sit")
+    release = build.folder("release", "datasets/vqa-sit")
+    assert sorted(contents(release)) == [
+        "README.md",
+        "data/train-00000-of-00001.parquet",
+        "manifest.json",
+    ]
+    released = list(read_rows(release / "data/train-00000-of-00001.parquet"))
+    assert released == list(read_rows(build.table("datasets/vqa-sit")))
+    found = header(release)
+    assert [one["config_name"] for one in found["configs"]] == ["default"]
+    assert found["dataset_info"][0]["features"][-1] == {"name": "image", "dtype": "image"}
+    assert found["task_categories"] == ["visual-question-answering"]
+    assert "No model was asked for anything" in card(release)
+    assert "Its picture, 100 bytes, is left out here." in card(release)
+    assert [one["gives"] for one in manifest(release)["sources"]] == ["captions", "rows"]
+    assert [one["of"] for one in manifest(release)["licences"]] == [
+        "source captions",
+        "source vqa",
+    ]
+
+
+def test_package_pictures_are_cut_into_shards_by_what_they_take(
+    build: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(build, tmp_path, rows=27, size=1_000_000)  # 9 rows to a row group of 8 MiB
+    monkeypatch.setattr(shards, "SHARD_GROUPS", 2)
+    package("datasets/vqa-sit")
+    data = build.folder("release", "datasets/vqa-sit") / "data"
+    paths = sorted(data.iterdir())
+    assert [pq.read_metadata(path).num_rows for path in paths] == [18, 9]
+    ids = [id for path in paths for id in pq.read_table(path, columns=["id"])["id"].to_pylist()]
+    assert ids == [f"vqa:{number:06}" for number in range(27)]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +364,55 @@ def test_package_rows_that_are_unaccounted_for_are_refused(build: Paths) -> None
 def test_package_dataset_not_listed_is_refused(build: Paths) -> None:
     with pytest.raises(BuildError, match="No package is called 'datasets/alpaca-it'"):
         package("datasets/alpaca-it")
+
+
+def test_package_licences_that_contradict_each_other_are_refused(
+    build: Paths, tmp_path: Path
+) -> None:
+    come_from(build, "yahma/alpaca-cleaned", "1" * 40)
+    path = tmp_path / "profiles/sample.yaml"
+    profile = yaml.safe_load(path.read_text("utf-8"))
+    profile["generator"]["licence"] = "cc-by-sa-4.0"
+    path.write_text(yaml.safe_dump(profile), "utf-8")
+    with pytest.raises(
+        BuildError,
+        match="generator model has the licence 'cc-by-sa-4.0', .* source alpaca has 'cc-by-nc-4.0'",
+    ):
+        package("datasets/alpaca-sit")
+
+
+def test_card_of_replies_of_llama_3_says_what_its_licence_asks_for(
+    build: Paths, release: Path, tmp_path: Path
+) -> None:
+    come_from(build, "yahma/alpaca-cleaned", "1" * 40)
+    path = tmp_path / "profiles/sample.yaml"
+    profile = yaml.safe_load(path.read_text("utf-8"))
+    profile["generator"]["licence"] = "llama3"
+    path.write_text(yaml.safe_dump(profile), "utf-8")
+    package("datasets/alpaca-sit")
+    assert header(release)["license"] == "cc-by-nc-4.0"
+    assert "**Built with Meta Llama 3.**" in card(release).split("## A row")[0]
+    assert "begins with `Llama 3`" in card(release)
+    assert "- generator model: `llama3`" in card(release)
+
+
+def test_card_shows_the_overlap_with_each_test_set_that_has_items(
+    build: Paths, release: Path
+) -> None:
+    package("datasets/alpaca-sit")
+    section = card(release).split("## Overlap with benchmarks")[1].split("## ")[0]
+    assert "| `mgsm` | 250 | 249 | 2 | 3 |" in section
+    assert "gqa" not in section
+    write_audit(build, statistics={"rows": 12})
+    package("datasets/alpaca-sit")
+    assert "The audit compared the rows with no test set." in card(release)
+
+
+def test_card_says_what_was_changed_in_rows_on_the_way_in(build: Paths, release: Path) -> None:
+    counts = {"rows_in": 12, "rows_out": 12, "sampled_out": 0, "quarantined": 0}
+    write_counts(build, counts | {"turns_dropped": 1_090, "inputs_cleared": 0})
+    package("datasets/alpaca-sit")
+    assert "Changed on the way in, in `alpaca`: turns dropped 1,090.\n" in card(release)
 
 
 def test_package_unknown_licence_is_refused(build: Paths, tmp_path: Path) -> None:
@@ -274,7 +467,7 @@ def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
             pq.read_schema(path),
             "key",
             [record | {"engine": '{"engine":"world"}'} for record in records],
-            len(records),
+            [len(records)],
         )
         path.with_name("world-00000-of-00001.parquet").replace(path)
     package("datasets/alpaca-sit")
@@ -289,12 +482,15 @@ def test_card_counts_what_the_history_says(build: Paths, release: Path) -> None:
     }
     expected: dict = {}
     for row in rows_of(build):
-        for event in row.history[:-1]:
+        for event in row.history:
             key = (event.iteration, event.outcome, event.option)
             expected[key] = expected.get(key, 0) + 1
     assert found == expected
     for (iteration, outcome, option), rows in expected.items():
-        assert f"| {iteration} | `{option}` | `{outcome}` | {rows} |" in card(release)
+        if iteration:
+            table = f"`sequences/alpaca-{iteration}`"
+            assert f"| {table} | {iteration} | `{option}` | `{outcome}` | {rows} |" in card(release)
+    assert f"| `{LAST}` | - | - | `answered` | 12 | 100.0 % |" in card(release)
 
 
 def test_card_lists_quarantined_rows_by_table_and_reason(build: Paths, release: Path) -> None:

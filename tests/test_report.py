@@ -359,7 +359,7 @@ def test_rows_carry_their_lives(tree: Paths) -> None:
         " Then do task 2 as well."
     ]
     first_asked, second_asked = second["asked"]
-    assert texts[first_asked["reply"]] == "So the option is: decompose"
+    assert texts[first_asked["reply"]] == "So the option is: A"
     assert [(role, texts[text]) for role, text in second_asked["turns"]] == [
         ("user", "rewrite 2 alpaca:00000001")
     ]

@@ -98,7 +98,7 @@ def test_generator_of_a_table_that_the_profile_lacks_is_named(project: Path) -> 
     first, second, third = str(error.value).splitlines()
     assert "'datasets/alpaca-it.generator' names 'comand', which nothing makes." in first
     assert "Did you mean 'command'?" in first
-    assert "'runtime.engines' names 'comand', which is none of 'generators'." in second
+    assert "'runtime.engines' names 'comand', which is none of 'generators' and none of" in second
     assert "the engine 'world' cannot run the model 'm' of 'generators.command'" in third
 
 

@@ -244,6 +244,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in params.items()
     }
     build |= {
+        "packages": {"datasets": [], "models": []},
         "sources": {"showcase": {"path": "showcase/showcase.jsonl"}},
         "sequences": {
             "showcase-1": {"reads": "sources/showcase", "generator": "showcase"},

@@ -27,12 +27,18 @@ from stages.testsets.world_exams import DRAW_SHOTS
 EXEMPLARS = '''"""Prompts."""
 import subprocess
 EXEMPLAR_NUMBER_ANSWERS = [11, 29]
+EXEMPLAR_EQUATION_SOLUTIONS = ["5 + 6 = 11.", "9 + 20 = 29."]
 MGSM_EXEMPLARS = {
     "en": {
         "2": {"q": "Question: Ann had 9. How many?",
               "a": "Step-by-Step Answer: 9 + 20 is 29. " "The answer is 29."},
         "1": {"q": "Question: Roger has 5 "
               "balls. How many?", "a": "Step-by-Step Answer: 5 + 6 = 11. The answer is 11."},
+    },
+    "fr": {
+        "1": {"q": "Question : Roger a 5 "
+                   "balles.", "a": "R\u00e9ponse \u00e9tape par \u00e9tape : 5 + 6 = 11."},
+        "2": {"q": "Question : Il y avait 9.", "a": "R\u00e9ponse \u00e9tape par \u00e9tape : 29."},
     },
     "zh": {
         "1": {"q": "问题：罗杰有5个球。", "a": "逐步解答：5 + 6 = 11。答案是 11。"},
@@ -174,6 +180,8 @@ def test_exemplars_are_read_in_order_without_labels_and_without_running_them(
          "answer_number": 29},
     ]  # fmt: skip
     assert next(read_exemplars([("exemplars.py", path)], "zh"))["question"] == "罗杰有5个球。"
+    french = next(read_exemplars([("exemplars.py", path)], "fr"))
+    assert (french["question"], french["answer"]) == ("Roger a 5 balles.", "5 + 6 = 11.")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_training_benchmark_prints_the_ratio_to_plain_trl() -> None:
 
 @pytest.mark.pipeline
 def test_gpu_benchmark_runs_a_tiny_model_packed_and_not() -> None:
-    printed = run("training_gpu", "--tiny", "--steps", "2", "--length", "256")
+    printed = run("training_gpu", "--tiny", "--steps", "20", "--length", "256")
     for name in ("not packed", "packed"):
         found = line(printed, name).removeprefix(name).split()
         assert float(found[0].replace(",", "")) > 0

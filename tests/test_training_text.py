@@ -312,12 +312,43 @@ def test_finetune_that_was_ended_goes_on_to_the_same_weights(
     monkeypatch.setattr(checkpoints.SaveByTime, "on_save", stop)
     with pytest.raises(KeyboardInterrupt):
         fit(base, tmp_path / "again", **recipe)
-    assert len(list(checkpoints_apart.glob("*/checkpoint-*"))) == 1
+    assert len(list(checkpoints_apart.glob("*/*/*/checkpoint-*"))) == 1
     monkeypatch.setattr(checkpoints.SaveByTime, "on_save", kept)
     assert fit(base, tmp_path / "again", **recipe) == whole
     one, two = (file_hash(tmp_path / name / "model.safetensors") for name in ("whole", "again"))
     assert one == two
     assert not checkpoints_apart.exists()
+
+
+def test_training_that_finishes_removes_what_other_runs_of_its_model_left(
+    base: Path, tmp_path: Path, checkpoints_apart: Path
+) -> None:
+    model = tmp_path / "data" / "sample" / "models" / "one"
+    given_up, other, elsewhere = (
+        checkpoints_apart / name / ("0" * 40) / "checkpoint-9"
+        for name in ("sample/one", "sample/two", "paper/one")
+    )
+    for folder in (given_up, other, elsewhere):
+        folder.mkdir(parents=True)
+    fit(base, model, max_steps=1)
+    assert not (checkpoints_apart / "sample" / "one").exists()
+    assert other.is_dir() and elsewhere.is_dir()
+
+
+def test_checkpoints_are_of_one_run_alone(base: Path, tmp_path: Path) -> None:
+    rows, other = pa.table({"input_ids": [[1, 2]]}), pa.table({"input_ids": [[1, 3]]})
+    model = tmp_path / "data" / "sample" / "models" / "one"
+
+    def folder(table: pa.Table = rows, at_once: int = 4, torch: str = "2", **changes: Any) -> Path:
+        recipe = training(base, **changes)
+        return checkpoints.checkpoint_folder(
+            model, table, recipe, runtime(at_once), {"torch": torch}
+        )
+
+    assert folder() == folder()
+    assert folder().parent == checkpoints.FOLDER / "sample" / "one"
+    others = {folder(other), folder(at_once=2), folder(torch="3"), folder(seed=1), folder(batch=8)}
+    assert len(others | {folder()}) == 6
 
 
 KILLED = """
@@ -350,7 +381,7 @@ def test_training_that_was_killed_goes_on_to_the_same_weights(tmp_path: Path) ->
     assert "Fitted(" in whole
     killed = start("again")
     wanted = time.monotonic() + 600
-    while not list(folder.glob("*/checkpoint-[3-9]?")):
+    while not list(folder.glob("*/again/*/checkpoint-[3-9]?")):
         assert killed.poll() is None, killed.communicate()[1]
         assert time.monotonic() < wanted
         time.sleep(0.02)

@@ -12,7 +12,15 @@ from pydantic import BaseModel, ValidationError
 
 from stages.config.errors import BuildError
 from stages.config.lineage import lineage
-from stages.config.settings import PEOPLE, Build, Profile, Settings, Source, is_commit
+from stages.config.settings import (
+    PEOPLE,
+    Build,
+    EngineName,
+    Profile,
+    Settings,
+    Source,
+    is_commit,
+)
 from stages.config.shapes import SHAPES
 
 Location = tuple[str | int, ...]
@@ -43,6 +51,10 @@ def _read(path: Path, model: type[Model]) -> Model:
     except FileNotFoundError:
         raise BuildError(
             f"{path}: no such file. Run from the root of the repository, where params.yaml is."
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise BuildError(
+            f"{path}: cannot be read ({error}). Save it as a text file in UTF-8."
         ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -93,7 +105,9 @@ def _sentence(path: Path, model: type[BaseModel], lines: dict[Location, int], mi
     if mistake["type"] == "literal_error":
         choices = mistake["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         hint = _nearest(str(mistake["input"]), choices)
-    return f"{where}: found {mistake['input']!r}, expected {expected}.{hint}"
+    # An address may hold a password.
+    found = "another" if at[-1:] == ("url",) else repr(mistake["input"])
+    return f"{where}: found {found}, expected {expected}.{hint}"
 
 
 def _names(model: type[BaseModel], at: Location) -> list[str]:
@@ -152,16 +166,19 @@ def _check_references(settings: Settings, path: Path) -> None:
         ),
         *(("scores", model, build.models) for model in build.scores),
         *(
-            (f"scores.{model}", benchmark, asked)
-            for model, benchmarks in build.scores.items()
+            (f"{section}.{model}", benchmark, asked)
+            for section, scored in (("scores", build.scores), ("references", build.references))
+            for model, benchmarks in scored.items()
             for benchmark in benchmarks
         ),
         *(
-            (f"compared.{key}", model, build.scores)
+            (f"compared.{key}", model, build.scored)
             for key, one in build.compared.items()
             for model in (one.model, one.against)
         ),
-        *(("packages", name, build.datasets) for name in build.packages),
+        *(("packages.datasets", name, build.datasets) for name in build.packages.datasets),
+        *(("packages.models", name, build.models) for name in build.packages.models),
+        *(("publish.names", name, build.packages.references) for name in profile.publish.names),
     ]
     mistakes = [
         f"params.yaml: '{key}' names '{used}', which nothing makes.{_nearest(used, defined)}"
@@ -184,6 +201,7 @@ def _check_references(settings: Settings, path: Path) -> None:
             ("sources", [*build.sources, *build.translations]),
             ("benchmarks", build.benchmarks),
             ("testsets", build.testsets),
+            ("references", build.references),
         )
         for name in names
         if name not in getattr(profile, kind)
@@ -200,6 +218,11 @@ def _check_references(settings: Settings, path: Path) -> None:
         f"{path}: '{name}' is among 'trainings' and among 'vision_trainings'. Keep one of them."
         for name in profile.trainings
         if name in profile.vision_trainings
+    ]
+    mistakes += [
+        f"params.yaml: '{name}' is among 'models' and among 'references'. Keep one of them."
+        for name in build.references
+        if name in build.models
     ]
     mistakes += _check_judge(path, settings)
     mistakes += _check_engines(path, profile)
@@ -221,6 +244,11 @@ def _check_references(settings: Settings, path: Path) -> None:
                 f"testsets.{name}.revision": one.revision
                 for name, one in profile.testsets.items()
                 if one.origin == "hub"
+            },
+            **{
+                f"references.{name}.revision": one.revision
+                for name, one in profile.references.items()
+                if one.revision  # a hosted model has none, a folder its hash
             },
             "training.revision": profile.training.revision,
             **{f"trainings.{name}.revision": one.revision for name, one in profile.recipes.items()},
@@ -269,35 +297,59 @@ def _check_judge(path: Path, settings: Settings) -> list[str]:
 def _check_engines(path: Path, profile: Profile) -> list[str]:
     """The mistakes in which engine runs which model, and in what the engines need."""
     runtime = profile.runtime
-    runs = {"generator": (profile.generator, runtime.engine)} | {
-        f"generators.{name}": (generator, runtime.engines.get(name, runtime.engine))
-        for name, generator in profile.generators.items()
+    runs: dict[str, tuple[str, EngineName]] = {
+        "generator": (profile.generator.name, runtime.engine),
+        **{
+            f"generators.{name}": (one.name, runtime.of(name, runtime.engine).engine)
+            for name, one in profile.generators.items()
+        },
+        **{
+            f"references.{name}": (one.name, runtime.of(name, runtime.evaluation_engine).engine)
+            for name, one in profile.references.items()
+        },
     }
-    served = {f"generators.{name}" for name in runtime.servers}
+    served = {
+        f"{section}.{name}" for section in ("generators", "references") for name in runtime.servers
+    }
+    known = [*profile.generators, *profile.references]
     mistakes = [
-        f"{path}: 'runtime.{setting}' names '{name}', which is none of 'generators'."
-        f"{_nearest(name, profile.generators)}"
+        f"{path}: 'runtime.{setting}' names '{name}', which is none of 'generators' and none of "
+        f"'references'.{_nearest(name, known)}"
         for setting, names in (("engines", runtime.engines), ("servers", runtime.servers))
         for name in names
-        if name not in profile.generators
+        if name not in known
+    ]
+    mistakes += [
+        f"{path}: '{name}' is among 'generators' and among 'references', and 'runtime' tells them "
+        "apart by their names. Rename one of them."
+        for name in profile.references
+        if name in profile.generators
+    ]
+    mistakes += [
+        f"{path}: 'references.{name}.template' is set, but a server renders its prompts itself. "
+        "Leave it out, or run the model on another engine."
+        for name, one in profile.references.items()
+        if one.template and runs[f"references.{name}"][1] == "openai"
     ]
     engines = {
         *(engine for name, (_, engine) in runs.items() if name not in served),
         runtime.evaluation_engine,
     }
-    needed = engines | ({runtime.ray.inside} if runtime.ray else set())
+    needed = {engine: engine for engine in engines}
+    if runtime.ray:
+        needed.setdefault(runtime.ray.inside, "ray")
     mistakes += [
-        f"{path}: 'runtime.{engine}' is missing; the engine '{runtime.engine}' needs it. "
+        f"{path}: 'runtime.{engine}' is missing; the engine '{needed[engine]}' needs it. "
         "docs/engines.md lists its settings."
         for engine in ("vllm", "openai", "ray")
         if engine in needed and getattr(runtime, engine) is None
     ]
     mistakes += [
-        f"{path}: the engine '{engine}' cannot run the model '{generator.name}' of '{key}'. The "
-        "engine 'world' runs the model 'world', and no other engine does, except that 'replay' "
-        "replays any."
-        for key, (generator, engine) in runs.items()
-        if (engine == "world") != (generator.name == "world") and engine != "replay"
+        f"{path}: the engine '{engine}' cannot run the model '{name}' of '{key}'. The engine "
+        "'world' runs the model 'world', and no other engine does, except that 'replay' replays "
+        "any."
+        for key, (name, engine) in runs.items()
+        if (engine == "world") != (name == "world") and engine != "replay"
     ]
     return mistakes
 

@@ -128,6 +128,24 @@ class Compares(Section):
     against: Name
 
 
+class Packages(Section):
+    """What is packaged for release."""
+
+    datasets: list[Name]
+    models: list[Name]
+
+    @property
+    def references(self) -> list[str]:
+        """`datasets/NAME` and `models/NAME`."""
+        return [f"{kind}/{one}" for kind, names in self for one in names]
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """What a command may name: `datasets`, `models`, or one of them -> its references."""
+        kinds = {kind: [f"{kind}/{one}" for one in names] for kind, names in self}
+        return kinds | {one: [one] for one in self.references}
+
+
 class Thresholds(Section):
     max_quarantined: Share
     max_unusable: Share
@@ -168,8 +186,10 @@ class Build(Section):
     models: dict[Name, ModelOf]
     scores: dict[Name, list[Name]]
     """model -> the benchmarks and test sets that it is scored on"""
+    references: dict[Name, list[Name]]
+    """the same, of models that are not trained here"""
     compared: dict[Name, Compares]
-    packages: list[Name]
+    packages: Packages
     attempts: PositiveInt
     thresholds: Thresholds
 
@@ -208,6 +228,11 @@ class Build(Section):
     def datasets(self) -> list[Name]:
         """Every finished dataset, in the order of the reports."""
         return [one.partition("/")[2] for one in self.tables if one.startswith("datasets/")]
+
+    @property
+    def scored(self) -> dict[Name, list[Name]]:
+        """Every model that is scored, trained here or not -> its benchmarks and test sets."""
+        return {**self.scores, **self.references}
 
     def items_of(self, benchmark: Name) -> Reference:
         """The table of items that a benchmark or test set asks."""
@@ -335,6 +360,8 @@ class Training(Section):
     packing: bool = False
     """rows share a sequence of `max_length` tokens and do not see each other"""
     lora: Lora | None = None
+    order: Literal["length", "random"] = "length"
+    """`length`: rows of an update are of like length, which saves padding; `random`: as drawn"""
     precision: Literal["float32", "bfloat16"]
     seed: int
 
@@ -360,8 +387,19 @@ class VisionTraining(Section):
     """with the two below: how the model answers; saved in its generation_config.json"""
     repetition_penalty: Annotated[float, Field(gt=0)]
     length_penalty: float
+    order: Literal["length", "random"] = "length"
+    """`length`: rows of an update are of like length, which saves padding; `random`: as drawn"""
     precision: Literal["float32", "bfloat16"]
     seed: int
+
+
+class ReferenceModel(Section):
+    """A model that is scored as it is."""
+
+    name: str
+    revision: Revision
+    template: Literal["tulu", "alpaca"] | None = None
+    """of ours, for a base that has none; None: its own, or its server's"""
 
 
 PEOPLE = "people"
@@ -373,6 +411,15 @@ class AlpacaEval(Section):
 
     revision: Revision
     """of tatsu-lab/alpaca_eval, where the baseline's answers are"""
+
+
+class CodeSamples(Section):
+    """Programs that a model writes for one item, of which some may pass."""
+
+    count: Annotated[int, Field(ge=10)]
+    """at least the 10 of pass@10"""
+    temperature: Annotated[float, Field(gt=0)]
+    top_p: Share
 
 
 class Evaluation(Section):
@@ -387,6 +434,8 @@ class Evaluation(Section):
     """whether the judge, behind an OpenAI-compatible server, also runs AlpacaEval 2"""
     run_code: bool = False
     """whether code that a model wrote is run, in a sandbox; without it, it is not scored"""
+    code_samples: CodeSamples | None = None
+    """where code is run: more programs for each item, for pass@10; None: the greedy one alone"""
 
 
 class Audit(Section):
@@ -401,8 +450,12 @@ class Audit(Section):
 class Publish(Section):
     target: Literal["folder", "hub"]
     namespace: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")]
+    names: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]] = {}
+    """datasets/NAME or models/NAME -> its repository, where that is not called NAME"""
     tag: Annotated[str, Field(pattern=r"^v[0-9]+(\.[0-9]+)*$")]
     private: bool
+    base_licences: dict[str, str] = {}
+    """base model -> its licence, for models that are packaged"""
 
 
 class Server(Section):
@@ -451,9 +504,9 @@ class Runtime(Section):
 
     engine: EngineName
     engines: dict[Name, EngineName] = {}
-    """of generators that another engine runs"""
+    """of generators and references that another engine runs"""
     servers: dict[Name, Server] = {}
-    """of generators that have an OpenAI-compatible server of their own"""
+    """of generators and references that have an OpenAI-compatible server of their own"""
     evaluation_engine: Literal["transformers", "vllm", "openai", "ray"] = "transformers"
     """what runs the models that are scored"""
     device: Literal["auto", "cpu", "cuda", "mps"]
@@ -465,6 +518,14 @@ class Runtime(Section):
     ray: Ray | None = None
     price: Price | None = None
 
+    def of(self, name: Name, otherwise: EngineName) -> "Runtime":
+        """How a model that the profile names runs: `otherwise` is the engine of most."""
+        own = {
+            "engine": self.engines.get(name, otherwise),
+            "openai": self.servers.get(name, self.openai),
+        }
+        return self.model_copy(update=own)
+
 
 class Profile(Section):
     """profiles/<profile>.yaml: sizes, models, engines, targets."""
@@ -473,6 +534,7 @@ class Profile(Section):
     sources: dict[Name, Source]
     generator: Generator
     generators: dict[Name, Generator] = {}
+    references: dict[Name, ReferenceModel] = {}
     benchmarks: dict[Name, Benchmark]
     testsets: dict[Name, QuestionSet]
     training: Training
@@ -506,11 +568,12 @@ class Settings(Section):
         profile, runtime = self.profile, self.profile.runtime
         if name is None:
             return profile.generator, runtime
-        own = {
-            "engine": runtime.engines.get(name, runtime.engine),
-            "openai": runtime.servers.get(name, runtime.openai),
-        }
-        return profile.generators[name], runtime.model_copy(update=own)
+        return profile.generators[name], runtime.of(name, runtime.engine)
+
+    def reference(self, name: Name) -> tuple[ReferenceModel, Runtime]:
+        """A model that is scored as it is, and how it runs."""
+        runtime = self.profile.runtime
+        return self.profile.references[name], runtime.of(name, runtime.evaluation_engine)
 
     def kind(self, benchmark: Name) -> str:
         """How a benchmark is asked and scored: the kind of a test set, or one of ours."""

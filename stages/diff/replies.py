@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 _DIGITS = 16  # of a key's 64: 300,000 keys meet with a chance of 1 in 400 million
 _NEEDED = ("key", "model", "revision", "sampling", "context", "prompt", "attempt", "reply")
-_OPTIONAL = ("schema", "reference", "images")  # which older exports do not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Asked:
     form: int
     """of the schema that the reply must follow"""
     joined: int
-    """of what goes with the question: pictures, reference"""
+    """of what goes with the question: pictures, reference, and a continuation to be judged"""
     attempt: int
     reply: int
     """of the text and the outcome"""
@@ -73,6 +72,7 @@ class Replies:
                     "system prompt": "\n\n".join(system),
                     "demonstrations": "\n\n".join(sorted(turns)),
                     "question": record["prompt"],
+                    "continuation": record.get("continuation") or "",
                     "reply schema": record.get("schema") or "",
                     "sampling": record["sampling"],
                     "reply": record["reply"],
@@ -84,6 +84,7 @@ def _digests(path: Path) -> pl.DataFrame:
     names = pq.read_schema(path).names
 
     def column(name: str) -> pl.Expr:
+        """Empty where the export has none: it is older, or of requests that need none."""
         return pl.col(name) if name in names else pl.lit("")
 
     outcome = column("outcome").cast(pl.String)
@@ -97,6 +98,7 @@ def _digests(path: Path) -> pl.DataFrame:
             column("schema").hash().alias("form"),
             pl.struct(
                 column("reference").hash().alias("reference"),
+                column("continuation").fill_null("").hash().alias("continuation"),
                 column("images").hash()
                 if "images" in names
                 else pl.lit(0, pl.UInt64).alias("images"),

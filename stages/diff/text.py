@@ -10,6 +10,7 @@ from rich.text import Text
 from stages.diff.causes import CAUSES
 from stages.diff.compare import KINDS, Cause, Comparison, Example
 from stages.diff.words import pieces, shortened
+from stages.texts.visible import shown, visible
 
 _MOST_EVIDENCE = 6  # lines; the rest is in the JSON
 _LONGEST = 600  # characters of one piece
@@ -17,7 +18,7 @@ _MARKS = {"same": ("", "", ""), "old": ("[-", "-]", "red"), "new": ("{+", "+}", 
 
 
 def comparison_text(found: Comparison) -> RenderableType:
-    """What `seqsmith diff` prints. Row text is data: no markup in it counts."""
+    """What `seqsmith diff` prints. Row text is data: no markup and no control character counts."""
     return Group(
         Text.assemble((found.dataset, "bold"), f"  {found.before} -> {found.after}\n"),
         _counts(found),
@@ -59,7 +60,7 @@ def _cause(cause: Cause) -> Iterator[RenderableType]:
     table.add_column(justify="right")
     common = cause.evidence.most_common(_MOST_EVIDENCE)
     for evidence, count in common:
-        table.add_row(f"{count:,}", Text(evidence))
+        table.add_row(f"{count:,}", Text(visible(evidence)))
     if rest := cause.rows - sum(count for _, count in common):
         table.add_row(f"{rest:,}", Text(f"{len(cause.evidence) - len(common):,} other findings"))
     yield _indented(table)
@@ -68,8 +69,8 @@ def _cause(cause: Cause) -> Iterator[RenderableType]:
 def _examples(cause: Cause) -> Iterator[RenderableType]:
     for example in cause.examples:
         ids = " -> ".join(dict.fromkeys(filter(None, (example.before, example.after))))
-        yield Text.assemble("\n", (ids, "bold"), f"  {cause.kind}, {cause.cause}")
-        yield _indented(Text(example.evidence, "dim"))
+        yield Text.assemble("\n", (visible(ids), "bold"), f"  {cause.kind}, {cause.cause}")
+        yield _indented(Text(visible(example.evidence), "dim"))
         yield from _fields(cause, example)
 
 
@@ -95,7 +96,7 @@ def _words(before: str, after: str) -> Text:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]"
+    return shown(text if len(text) <= _LONGEST else f"{text[:_LONGEST]} [...]")
 
 
 def _indented(part: RenderableType, depth: int = 2) -> RenderableType:

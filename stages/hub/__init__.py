@@ -1,1 +1,1 @@
-"""Releases: manifest, dataset card, licences, and the ways to publish them."""
+"""Releases of datasets and models: manifest, card, licences; how they are published and pulled."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.hub.manifest import DatasetManifest, Manifest
+from stages.hub.manifest import DatasetManifest, Manifest, ModelManifest
 
 
 def load_back(where: str, revision: str | None, release: Path, manifest: Manifest) -> None:
@@ -14,3 +14,7 @@ def load_back(where: str, revision: str | None, release: Path, manifest: Manifes
         from stages.hub.datasets.load_back import load_dataset_back  # noqa: PLC0415 - 3 s
 
         load_dataset_back(where, revision, release, manifest)
+    elif isinstance(manifest, ModelManifest):
+        from stages.hub.models.load_back import load_model_back  # noqa: PLC0415 - 6 s
+
+        load_model_back(where, revision, release, manifest)

@@ -11,13 +11,17 @@ from stages.config.errors import BuildError
 from stages.hub.address import Address
 from stages.hub.parts import (
     Check,
+    Comparison,
     Engine,
+    Example,
     Facts,
     File,
     Licence,
     Model,
     Outcome,
     ParquetFile,
+    PromptFile,
+    Scored,
     Source,
     Table,
     Trained,
@@ -72,18 +76,25 @@ class Manifest(Facts):
 class DatasetManifest(Manifest):
     kind: Literal["dataset"] = "dataset"
     rows: int
+    lineage: list[str]
+    """the tables that its rows went through, from the source to the dataset"""
     languages: dict[str, int]
     tasks: dict[str, int]
     """number of sub-tasks -> rows"""
     outcomes: list[Outcome]
     sources: list[Source]
     tables: list[Table]
+    """the lineage, and what else it was made from: each table behind those that it was made from"""
+    parameters: dict[str, Any]
+    """the settings of the build that shaped it, beside those of the tables"""
+    prompts: list[PromptFile]
     models: list[Model]
     engines: list[Engine]
     checks: list[Check]
     statistics: dict[str, Any]
     data: list[ParquetFile]
     ledger: list[ParquetFile]
+    """of all tables; empty where none asked a model"""
 
     @property
     def reference(self) -> str:
@@ -100,11 +111,25 @@ class DatasetManifest(Manifest):
 
 class ModelManifest(Manifest):
     kind: Literal["model"] = "model"
+    demonstration: bool
+    """whether it only shows that the pipeline works: its profile is not releasable"""
+    task: Literal["text-generation", "image-text-to-text"]
+    """what the Hub calls that which it does"""
+    architecture: str
+    """the class in `transformers`"""
+    parameters: int
+    dtypes: list[str]
+    """of the weights, as safetensors calls them"""
     trained: Trained
-    scores: dict[str, Any]
-    """benchmark -> its headline, as evaluation wrote it"""
+    checks: list[Check]
+    """the audit of the dataset"""
+    scores: list[Scored]
+    comparisons: list[Comparison]
+    example: Example
     weights: list[File]
-    """safetensors, configuration, tokenizer with its chat template"""
+    """safetensors, configuration, tokenizer with its chat template: all that training saved"""
+    notices: list[File]
+    """files that a licence asks for"""
 
     @property
     def reference(self) -> str:
@@ -112,11 +137,11 @@ class ModelManifest(Manifest):
 
     @property
     def errors(self) -> list[str]:
-        return []
+        return [one.what for one in self.checks if one.severity == "error" and not one.success]
 
     @property
     def content(self) -> list[File]:
-        return list(self.weights)
+        return [*self.weights, *self.notices]
 
 
 _ANY: TypeAdapter[DatasetManifest | ModelManifest] = TypeAdapter(
@@ -135,11 +160,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
 
 
+def parse_manifest(text: bytes) -> DatasetManifest | ModelManifest:
+    """The manifest that `text` is. Raises pydantic.ValidationError."""
+    return _ANY.validate_json(text)
+
+
 def read_manifest(folder: Path) -> DatasetManifest | ModelManifest:
     """The manifest of the release in `folder`. Raises BuildError when it is not one."""
     path = folder / MANIFEST
     try:
-        return _ANY.validate_json(path.read_text("utf-8"))
+        return parse_manifest(path.read_bytes())
     except FileNotFoundError:
         raise BuildError(
             f"{path}: no such file. Make the release first: python -m stages.package "

@@ -1,14 +1,44 @@
 """Untrusted text in Markdown: whatever it says, it stays inside its fence or code span."""
 
 import re
-import unicodedata
+from pathlib import Path
 
 import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from stages.texts.visible import shown, visible
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
-# Control and format characters (bidirectional overrides among them), line and paragraph separators,
-# lone surrogates, private use, unassigned: nothing a reader could see.
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def card_template(path: Path) -> Template:
+    """The template of a card, with the functions of this module as filters."""
+    environment = Environment(
+        loader=FileSystemLoader(path.parent),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown; every text passes one of the filters below
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        code=code, fence=fence, json=pretty_json, n=count, plain=plain, share=share, shown=shown
+    )
+    return environment.get_template(path.name)
+
+
+def titled(name: str) -> str:
+    """`alpaca-sit` -> `Alpaca-SIT`."""
+    words = name.split("-")
+    return "-".join(word.upper() if len(word) <= 3 else word.capitalize() for word in words)
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def fence(text: str, language: str = "") -> str:
@@ -34,21 +64,7 @@ def plain(text: str) -> str:
 
 def pretty_json(value: object) -> str:
     """A value as indented JSON in which every unseen character is escaped."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    return "\n".join(visible(line) for line in text.split("\n"))
-
-
-def visible(text: str) -> str:
-    """`text` on one line, with unseen characters written out as JSON escapes."""
-    return "".join(
-        _escape(character) if unicodedata.category(character) in _UNSEEN else character
-        for character in text
-    )
-
-
-def _escape(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+    return shown(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def _longest_run(text: str) -> int:

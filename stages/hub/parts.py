@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from stages.hub.address import Address
 from stages.rows.logical import logical_hash
 from stages.rows.parquet import ROW_GROUP, file_hash, read_tables
 
@@ -49,6 +50,8 @@ class Origin(Facts):
 
 class Source(Facts):
     name: str
+    gives: str
+    """what of the release comes from it: `rows`, `captions`, `translations`, ..."""
     licence: str
     origins: list[Origin]
     rows_read: int
@@ -58,12 +61,20 @@ class Source(Facts):
     rows_quarantined: int
     rows_released: int
     """rows of this release that come from it"""
+    changes: dict[str, int]
+    """what `fetch` changed in rows that it kept, such as `turns_dropped`, and how often"""
 
 
 class Table(Facts):
-    """One table on the way from the source to the release."""
+    """One table that the release was made from, directly or not, or its last one."""
 
     name: str
+    made_by: str
+    """the verb; `fetch` for what comes from outside"""
+    settings: dict[str, Any]
+    """its entry in params.yaml"""
+    parents: list[str]
+    """the tables that it was made from; its rows are those of the first"""
     rows: int
     quarantined: dict[str, int]
     """rows taken out here, by reason"""
@@ -80,6 +91,15 @@ class Model(Facts):
     replies: int
 
 
+class PromptFile(Facts):
+    """A file under stages/prompts that requests of the ledger were made with."""
+
+    name: str
+    """such as `seq_instruct/classify`"""
+    sha256: str
+    replies: int
+
+
 class Engine(Facts):
     """How a model was run, as the ledger says."""
 
@@ -88,8 +108,12 @@ class Engine(Facts):
 
 
 class Outcome(Facts):
-    """How many of the released rows met with this in an iteration."""
+    """How many of the released rows met with this in a step."""
 
+    table: str
+    """that the step made"""
+    step: str
+    """the verb"""
     iteration: int
     option: str
     outcome: str
@@ -118,12 +142,72 @@ class Trained(Facts):
     dataset: str
     dataset_sha256: str
     dataset_logical_sha256: str
+    dataset_address: Address | None
+    """where the dataset is released; None where it is not"""
+    chained: int
+    """rows that ask for two or more tasks"""
+    languages: dict[str, int]
+    """of the rows"""
     settings: dict[str, Any]
     """the recipe: learning rate, epochs, batch, template, seed, ..."""
     counts: dict[str, Any]
     """what training counted: rows, rows cut, tokens, steps, ..."""
     versions: dict[str, str]
     """of the libraries that trained it"""
+
+
+class Score(Facts):
+    """A mean over the items of a benchmark, with its 95 % interval."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    items: int
+
+
+class Scored(Facts):
+    """What a model scored on a benchmark."""
+
+    benchmark: str
+    origins: list[Origin]
+    """where its items come from"""
+    shots: int
+    """solved examples before each question"""
+    judge: str
+    """the model that judged the answers; empty where none did"""
+    scores: list[Score]
+    """those that stand for the benchmark; none where it was not run"""
+
+
+class Difference(Facts):
+    """How much better a model did than another on the same items, in the main metric."""
+
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    items: int
+    p: float
+
+
+class Comparison(Facts):
+    """A model held against another, item by item."""
+
+    name: str
+    model: str
+    against: str
+    differences: list[Difference]
+
+
+class Example(Facts):
+    """A row that the model learned from, and how it is put to the model."""
+
+    id: str
+    messages: list[dict[str, str]]
+    rendered: str
+    """as the chat template shows it; where there is none, the query as it is"""
 
 
 def describe(folder: Path, path: Path) -> File:

@@ -37,9 +37,14 @@ def provenance_of(release: Path) -> Provenance:
     )
 
 
+def provenance_bytes(provenance: Provenance) -> bytes:
+    """The content of provenance.json."""
+    return f"{provenance.model_dump_json(indent=2)}\n".encode()
+
+
 def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json beside the files of the release."""
-    (folder / PROVENANCE).write_text(provenance.model_dump_json(indent=2) + "\n", "utf-8")
+    (folder / PROVENANCE).write_bytes(provenance_bytes(provenance))
 
 
 def read_provenance(folder: Path) -> Provenance:
@@ -51,7 +56,8 @@ def _git(*arguments: str) -> str | None:
     """What Git says; None without Git or outside of a repository."""
     try:
         done = subprocess.run(  # noqa: S603 - the arguments are those above
-            ["git", *arguments],  # noqa: S607 - Git is where the user has it
+            # Without locks, so that looking at the tree writes nothing.
+            ["git", "--no-optional-locks", *arguments],  # noqa: S607 - Git is where the user has it
             capture_output=True,
             text=True,
             check=False,

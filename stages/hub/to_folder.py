@@ -18,7 +18,7 @@ def publish_to_folder(
     A target that already holds this content is left alone. Raises BuildError when the copy is not
     the release; `target` is then as it was.
     """
-    if before := _published_before(release, manifest, target):
+    if before := published_before(release, manifest, target):
         return before
     with whole_folder(target) as folder:
         shutil.copytree(release, folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
@@ -29,7 +29,8 @@ def publish_to_folder(
     return provenance
 
 
-def _published_before(release: Path, manifest: Manifest, target: Path) -> Provenance | None:
+def published_before(release: Path, manifest: Manifest, target: Path) -> Provenance | None:
+    """The provenance in `target` when that holds the release already, else None."""
     try:
         same = (target / MANIFEST).read_bytes() == (release / MANIFEST).read_bytes()
         return (

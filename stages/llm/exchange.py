@@ -128,7 +128,7 @@ def model_in(path: Path) -> ModelId:
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         yield from read_tables(path)
-    except pa.ArrowException as error:
+    except (OSError, pa.ArrowException) as error:  # a broken page is an OSError
         reason = str(error).splitlines()[0]
         raise BuildError(f"{path}: not a readable Parquet file ({reason}).") from error
 

@@ -1,12 +1,21 @@
 """Opens the model of a profile: its engine, behind the ledger."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from stages.config.paths import ledger_file
-from stages.config.settings import PEOPLE, Generator, Runtime, Sampling, Settings, VisionTraining
+from stages.config.settings import (
+    PEOPLE,
+    CodeSamples,
+    Generator,
+    Runtime,
+    Sampling,
+    Settings,
+    VisionTraining,
+)
 from stages.llm.client import Client
 from stages.llm.engines import Engine
 from stages.llm.exchange import import_ledger, model_in
@@ -34,27 +43,54 @@ def open_judge(settings: Settings, label: str, answers: int) -> Iterator[Client 
 
 
 @contextmanager
-def open_trained(
-    settings: Settings, model: str, folder: Path, label: str, items: int
+def open_scored(
+    settings: Settings,
+    model: str,
+    folder: Path,
+    label: str,
+    items: int,
+    samples: CodeSamples | None = None,
 ) -> Iterator[Client]:
-    """The model of that name, in its folder, which answers greedily.
+    """The model of that name: the one trained in `folder`, or one of the profile's references.
 
-    It is asked once: asked again, a greedy model says the same.
+    It answers greedily, or draws as `samples` says. It is asked once: asked again, a greedy model
+    says the same, and another sample is another attempt.
     """
-    profile = settings.profile
-    is_vision = isinstance(settings.training(model), VisionTraining)
-    most = profile.evaluation.max_tokens
-    trained = Generator(
-        name=str(folder),
-        revision="",
-        licence="",
-        sampling=Sampling(temperature=0.0, top_p=1.0, top_k=-1, max_tokens=most),
-        max_tokens_if_truncated=None,
-    )
-    engine = "instructblip" if is_vision else profile.runtime.evaluation_engine
-    own = {"engine": engine, "price": None}
-    with _open(trained, profile.runtime.model_copy(update=own), 1, label, items) as client:
-        yield client
+    most = settings.profile.evaluation.max_tokens
+    temperature, top_p = (samples.temperature, samples.top_p) if samples else (0.0, 1.0)
+    sampling = Sampling(temperature=temperature, top_p=top_p, top_k=-1, max_tokens=most)
+    with _find(settings, model, folder) as (name, revision, runtime):
+        scored = Generator(
+            name=name,
+            revision=revision,
+            licence="",
+            sampling=sampling,
+            max_tokens_if_truncated=None,
+        )
+        unpriced = runtime.model_copy(update={"price": None})  # the price is the generator's
+        with _open(scored, unpriced, 1, label, items) as client:
+            yield client
+
+
+@contextmanager
+def _find(settings: Settings, model: str, folder: Path) -> Iterator[tuple[str, str, Runtime]]:
+    """A model that is scored: its folder, or its name and revision; and how it runs."""
+    runtime = settings.profile.runtime
+    if model not in settings.build.references:
+        is_vision = isinstance(settings.training(model), VisionTraining)
+        engine = "instructblip" if is_vision else runtime.evaluation_engine
+        yield str(folder), "", runtime.model_copy(update={"engine": engine})
+        return
+    reference, own = settings.reference(model)
+    if not reference.template:
+        yield reference.name, reference.revision, own
+        return
+    # Imported here because it takes seconds, and most models have a template.
+    from stages.llm.as_it_is import with_template  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="seqsmith-") as place:
+        made = with_template(reference.name, reference.revision, reference.template, Path(place))
+        yield str(made), "", own
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _DETAIL = 300  # characters of what is said about one of them
 def overview(settings: Settings, paths: Paths) -> dict[str, Any]:
     """Everything that was built, as JSON values. Raises BuildError when an audit is not there."""
     build, profile = settings.build, settings.profile
-    asked = dict.fromkeys(name for benchmarks in build.scores.values() for name in benchmarks)
+    asked = dict.fromkeys(name for benchmarks in build.scored.values() for name in benchmarks)
     return {
         "profile": build.profile,
         "generator": profile.generator.model_dump(include={"name", "revision"}),
@@ -142,7 +142,7 @@ def _loss(path: Path) -> list[list[float]] | None:
 def _benchmark(settings: Settings, paths: Paths, benchmark: str) -> dict[str, Any]:
     """What each model that is asked this scores on all items and on each group; None: not run."""
     scores = {}
-    for model, benchmarks in settings.build.scores.items():
+    for model, benchmarks in settings.build.scored.items():
         if benchmark in benchmarks:
             found = _found(paths.folder("scores", model) / f"{benchmark}.json")
             # A test set that the profile does without has no items.

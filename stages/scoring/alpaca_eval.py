@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.config.errors import BuildError
-from stages.config.settings import Server
+from stages.config.paths import ledger_file
+from stages.config.settings import Server, Settings
 from stages.scoring.marks import Marked, Points
 from stages.sources.files import read_json
 
@@ -63,6 +64,17 @@ class Annotator:
     server: Server
     cache: Path
     """its preferences so far: what is in there is not asked again"""
+
+
+def run_alpaca_eval(
+    settings: Settings, answers: Sequence[Marked]
+) -> tuple[list[Marked], dict[str, Any]]:
+    """`compare_with_baseline`, as the profile says: its judge, its revision of the baseline."""
+    judge, runtime = settings.judge
+    chosen = settings.profile.evaluation.alpaca_eval
+    assert chosen and runtime.openai  # checked with the settings
+    annotator = Annotator(judge.name, runtime.openai, ledger_file().with_name("alpaca_eval.json"))
+    return compare_with_baseline(answers, fetch_material(chosen.revision), annotator)
 
 
 def compare_with_baseline(

@@ -19,6 +19,8 @@ _LABELS = {
     "judged": "judged",
     "lost": "lost",
     "pass_at_1": "passed",
+    "pass_at_10": "one of 10 samples passed",
+    "pass_at_1_sampled": "samples passed",
     "quality": "quality, 1 to 5",
     "quality_people": "quality, by people",
     "quality_spread": "spread of quality",
@@ -35,7 +37,11 @@ _OF_BENCHMARK = {("world", "accuracy"): "sub-tasks right"}  # where the word say
 _POINTS = {"quality", "quality_people", "quality_spread"}
 _MAIN = ("accuracy", "pass_at_1", "win_lc", "quality", "rouge_l")
 """the first of them that a benchmark has is its main one"""
-_BESIDE = {"world": ("following", "exact"), "commonsense-qa": ("repeated", "following")}
+_BESIDE = {
+    "world": ("following", "exact"),
+    "commonsense-qa": ("repeated", "following"),
+    "human-eval": ("pass_at_10",),
+}
 """what stands beside it: of others than these, how the answers followed"""
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from stages.config.paths import INPUTS
 from stages.llm.client import Client, Step
 from stages.llm.request import Image, Message, Prompt
-from stages.scoring import human_eval
 from stages.scoring.marks import Marked, mark, marked
 from stages.scoring.scorers import SCORERS
 from stages.testsets.item import Item
@@ -14,6 +13,9 @@ from stages.testsets.shots import with_shots
 
 HARNESS = {"arc", "bbh", "gsm8k", "human-eval", "mmlu"}
 """kinds that lm-evaluation-harness asks and scores"""
+
+PROGRAMS = {"human-eval"}
+"""kinds whose answers are programs, which tests decide on"""
 
 JUDGED = {"alpaca-eval", "seqeval"}
 """kinds whose answers a judge marks"""
@@ -58,17 +60,3 @@ def _with_pictures(benchmark: str) -> Step[Item, str]:
 
     fetch = open_photos(benchmark, INPUTS)
     return replace(ANSWER, render=lambda item: _render(item, Image(fetch(item))))
-
-
-def run_code(items: Sequence[Item], answers: Sequence[Marked]) -> list[Marked]:
-    """The answers with marks, from running what they hold in a sandbox against the items' tests.
-
-    Raises BuildError where there is no sandbox.
-    """
-    marks = human_eval.scores(
-        [(item, one.answer) for item, one in zip(items, answers, strict=True)]
-    )
-    return [
-        mark(item, one.answer, one.outcome, lambda *_, found=found: found)
-        for item, one, found in zip(items, answers, marks, strict=True)
-    ]

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import permutation_test
 
 from stages.scoring.marks import Marked
 
@@ -64,6 +63,9 @@ def _paired(ours: np.ndarray, other: np.ndarray, seed: int) -> dict[str, Any]:
     }
     if len(difference) < 2 or not difference.any():
         return {**found, "p": 1.0}
+    # Imported here because it takes a second, which scores of one model need not pay.
+    from scipy.stats import permutation_test  # noqa: PLC0415
+
     test = permutation_test(
         (ours, other),
         lambda first, second, axis: (first - second).mean(axis=axis),

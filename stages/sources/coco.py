@@ -65,8 +65,39 @@ def with_images(
             continue
         image = images.get(image_key(str(record.get(column))))
         if image and image != shown:  # the questions of an image mostly stand together
-            shown, data = image, _bytes(image)
+            shown, data = image, read_bytes(image)
         yield {**record, "image": {"bytes": data, "path": image.name} if image else None}
+
+
+def index_images(folder: Path) -> dict[str, Path]:
+    """The images of a folder, its subfolders and theirs, by `image_key`.
+
+    Raises BuildError when two have the same one.
+    """
+    images: dict[str, Path] = {}
+    for path in image_files(folder):
+        other = images.setdefault(image_key(path.name), path)
+        if other != path:
+            raise BuildError(f"{other} and {path} are both image {image_key(path.name)}. Keep one.")
+    return images
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder, its subfolders and theirs, sorted."""
+    # By pattern, which goes through links: rglob does not.
+    paths = (path for depth in ("*", "*/*", "*/*/*") for path in folder.glob(depth))
+    return sorted(path for path in paths if path.suffix.lower() in _IMAGES)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A whole file. Raises BuildError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BuildError(
+            f"{path}: cannot be read ({error.strerror or error}). Make sure that the file is whole "
+            "and that you may read it."
+        ) from error
 
 
 def is_captions(path: Path) -> bool:
@@ -133,26 +164,9 @@ def _only(folder: Path, word: str) -> Path:
     )
 
 
-def index_images(folder: Path) -> dict[str, Path]:
-    """The images of a folder, its subfolders and theirs, by `image_key`.
-
-    Raises BuildError when two have the same one.
-    """
-    images: dict[str, Path] = {}
-    # By pattern, which goes through links: rglob does not.
-    paths = sorted(path for depth in ("*", "*/*", "*/*/*") for path in folder.glob(depth))
-    for path in paths:
-        if path.suffix.lower() not in _IMAGES:
-            continue
-        other = images.setdefault(image_key(path.name), path)
-        if other != path:
-            raise BuildError(f"{other} and {path} are both image {image_key(path.name)}. Keep one.")
-    return images
-
-
 def _read(path: Path, key: str) -> list[dict[str, Any]]:
     """The list of objects that a file has under `key`."""
-    text = _bytes(path)
+    text = read_bytes(path)
     try:
         if text.startswith(_GZIP):
             text = gzip.decompress(text)
@@ -177,13 +191,3 @@ def _slim(found: dict[str, Any]) -> object:
         answer = found["answer"]
         return sys.intern(answer) if type(answer) is str else answer
     return found
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BuildError(
-            f"{path}: cannot be read ({error.strerror or error}). Make sure that the file is whole "
-            "and that you may read it."
-        ) from error

@@ -79,7 +79,7 @@ def gather(source: str, language: str, limit: int | None, upstream: Upstream) ->
         if isinstance(fields, Refusal):
             gathered.quarantined.append(_quarantine(source, position, fields))
             continue
-        id = _id(source, fields, key)
+        id = fields.id or _id(source, fields, key)
         first = seen.setdefault(id, position)
         if first != position:
             refusal = Refusal("duplicate", f"the same as row {first}, {id}", record)
@@ -98,6 +98,7 @@ def gather(source: str, language: str, limit: int | None, upstream: Upstream) ->
             source=source,
             origin=origin,
             system=fields.system,
+            placement=fields.placement,
             language=language,
             image=fields.image,
         )

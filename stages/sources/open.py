@@ -8,7 +8,7 @@ from stages.config.settings import Source
 from stages.rows.row import WORLD
 from stages.sources.alpaca import ALPACA
 from stages.sources.coco import find_vqa, is_captions, open_captions, open_vqa
-from stages.sources.files import find_file, open_file
+from stages.sources.files import find_file, find_release, open_file
 from stages.sources.flan import FLAN
 from stages.sources.hub import open_hub
 from stages.sources.messages import MESSAGES
@@ -32,6 +32,11 @@ _EXAMPLES = {
 
 def open_upstream(name: str, given: Path, source: Source) -> Upstream:
     """The records of the source `name`; `given` is the file or folder that params.yaml names."""
+    if release := find_release(given, name):
+        # Imported here because manifests take 0.07 s, and most sources are no releases.
+        from stages.sources.release import open_release  # noqa: PLC0415
+
+        return open_release(name, release, source)
     shape = SHAPES[source.shape]
     theirs = shape.with_names(source.columns)
     if shape is TASKS and (folder := find_tasks(given, name)):

@@ -27,6 +27,10 @@ class Fields(NamedTuple):
     """its position in that part, from 0; None: the position in the whole upstream counts"""
     image: Picture | None = None
     """as it was found: nobody has tried to decode it"""
+    id: str = ""
+    """the id that the row has upstream and keeps; empty: its content gives it one"""
+    placement: str = "after"
+    """where the input stands, see `Row`"""
 
 
 @dataclass(frozen=True, slots=True)

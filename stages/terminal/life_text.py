@@ -9,12 +9,16 @@ from rich.text import Text
 
 from stages.quality.life import Exchange, Life, Stage
 from stages.rows.row import Row
+from stages.texts.visible import shown, visible
 
 
 def life_text(life: Life) -> RenderableType:
-    """What `seqsmith show` prints for one dataset. Row text is data: no markup in it counts."""
+    """What `seqsmith show` prints for one dataset.
+
+    Row text is data: no markup and no control character in it counts.
+    """
     return Group(
-        Rule(Text(f"{life.id} in {life.dataset}", "bold"), align="left"),
+        Rule(Text(f"{visible(life.id)} in {life.dataset}", "bold"), align="left"),
         *(part for stage in life.stages for part in _stage(stage)),
         *_end(life),
     )
@@ -78,14 +82,15 @@ def _end(life: Life) -> Iterator[RenderableType]:
 
 
 def _heading(name: str, what: str) -> Text:
-    return Text.assemble((f"\n{name}", "bold"), f"  {what}")
+    return Text.assemble((f"\n{name}", "bold"), f"  {visible(what)}")
 
 
 def _labelled(label: str, text: str, depth: int = 2) -> RenderableType:
     return Group(
-        Padding(Text(label, "dim"), (0, 0, 0, depth)), Padding(Text(text), (0, 0, 0, depth + 2))
+        Padding(Text(label, "dim"), (0, 0, 0, depth)),
+        Padding(Text(shown(text)), (0, 0, 0, depth + 2)),
     )
 
 
 def _indented(text: str) -> RenderableType:
-    return Padding(Text(text), (0, 0, 0, 2))
+    return Padding(Text(shown(text)), (0, 0, 0, 2))

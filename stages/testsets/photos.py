@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from stages.config.errors import BuildError
 from stages.rows.row import WORLD
-from stages.sources.coco import index_images
+from stages.sources.coco import image_files, index_images, read_bytes
 from stages.sources.pictures import ROWS_AT_ONCE
 from stages.sources.vqa import image_key
 from stages.testsets.item import Item
@@ -20,7 +20,6 @@ from stages.world.scenes import draw, scene
 FetchPicture = Callable[[Item], bytes]
 """the encoded picture that an item names. Raises BuildError when it is not to be had"""
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 _IN_MEMORY = 32 * 1024**2  # bytes of pictures that need no file
 
 
@@ -39,7 +38,7 @@ def open_photos(name: str, given: Path) -> FetchPicture:
         if item.row.origin.repo == WORLD:
             return draw(scene(int(number)))
         if found := folder.find(kind, number):
-            return _read(found)
+            return read_bytes(found)
         file, row = item.meta.get("image_file"), item.meta.get("image_row")
         if isinstance(file, str) and isinstance(row, int):
             return tables.read(item, file, row)
@@ -55,16 +54,6 @@ def _wanted(kind: str, number: str) -> str:
     if kind == "coco":
         return f"COCO_val2014_{number.zfill(12)}.jpg, of COCO's photos of 2014,"
     return f"{number}.jpg"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BuildError(
-            f"{path}: cannot be read ({error.strerror or error}). Make sure that the file is whole "
-            "and that you may read it."
-        ) from error
 
 
 class _Folder:
@@ -85,9 +74,7 @@ class _Folder:
     @cached_property
     def _named(self) -> Mapping[str, Path]:
         """By the whole name: GQA has a picture 713 and may have one n713."""
-        # By pattern, which goes through links: rglob does not.
-        paths = [path for depth in ("*", "*/*", "*/*/*") for path in self.path.glob(depth)]
-        return {path.stem: path for path in sorted(paths) if path.suffix.lower() in _SUFFIXES}
+        return {path.stem: path for path in image_files(self.path)}
 
 
 class _Tables:

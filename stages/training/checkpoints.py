@@ -1,23 +1,29 @@
 """Where a training goes on after it was ended early.
 
-Checkpoints lie under `.checkpoints/<identity>/` at the root of the repository, not in the model's
-folder, which DVC deletes before it runs the stage. They hold pickles of our own (the optimizer's
-state), which the library loads as tensors only; they are never published, and are removed when the
-training has finished.
+Checkpoints lie under `.checkpoints/<profile>/<model>/<identity>/` at the root of the repository,
+not in the model's folder, which DVC deletes before it runs the stage. They hold pickles of our own
+(the optimizer's state), which the library loads as tensors only, and are never published. When a
+training has finished, all those of its model are removed: its own, and those of runs that were
+given up, with another recipe, other rows or other code.
 """
 
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from transformers import TrainerCallback
 
+from stages.config.settings import Runtime, Training, VisionTraining
+from stages.models.identity import identify
 from stages.rows.parquet import file_hash
+from stages.training.devices import count_devices
 
 FOLDER = Path(".checkpoints")
 
@@ -27,14 +33,38 @@ APART = 300.0
 SHARE = 1 / 20
 
 
-def checkpoint_folder(decisive: Mapping[str, Any]) -> Path:
-    """The folder of the one run that `decisive` describes: everything that decides its weights.
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """The installed version of each library."""
+    return {library: version(library) for library in libraries}
 
-    Our own code is part of it, so that a run is never continued by other code.
+
+def checkpoint_folder(
+    model: Path,
+    rows: pa.Table,
+    recipe: Training | VisionTraining,
+    runtime: Runtime,
+    libraries: Mapping[str, str],
+) -> Path:
+    """Where a run that makes the folder `model` keeps its checkpoints.
+
+    The folder is of the one run that has all that decides its weights: the rows, in tokens, the
+    base, the recipe, the devices, the versions of the libraries, and our own code, so that a run is
+    never continued by other code.
     """
-    code = {path.name: file_hash(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
-    text = json.dumps({**decisive, "code": code}, sort_keys=True)
-    return FOLDER / hashlib.sha256(text.encode()).hexdigest()[:40]
+    digest = hashlib.sha256()
+    for batch in rows.to_batches():
+        digest.update(batch.serialize())
+    decisive = {
+        "rows": digest.hexdigest(),
+        "base": str(identify(recipe.base, recipe.revision)),
+        "training": recipe.model_dump(),
+        "device": [runtime.device, runtime.device_batch, count_devices()],
+        "versions": dict(libraries),
+        "code": {path.name: file_hash(path) for path in sorted(Path(__file__).parent.glob("*.py"))},
+    }
+    identity = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:40]
+    profile = model.resolve().parents[1].name  # data/<profile>/models/<model>
+    return FOLDER / profile / model.name / identity
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
@@ -46,9 +76,12 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def remove_checkpoints(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    if FOLDER.is_dir() and not any(FOLDER.iterdir()):
-        FOLDER.rmdir()
+    """Remove the checkpoints of a run that has finished, and all others of its model."""
+    of_model = folder.parent
+    shutil.rmtree(of_model, ignore_errors=True)
+    for above in (of_model.parent, FOLDER):
+        if above.is_dir() and not any(above.iterdir()):
+            above.rmdir()
 
 
 def _is_whole(checkpoint: Path) -> bool:

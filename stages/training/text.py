@@ -10,10 +10,8 @@ kernels of attention and of the loss are not ordered: losses agree to about thre
 do not agree to the byte. Another number of devices, or of rows at once, rounds differently too.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,7 +23,6 @@ from transformers import (
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PrinterCallback,
     set_seed,
 )
 from transformers.utils import is_flash_attn_2_available
@@ -35,24 +32,20 @@ from trl import SFTConfig
 from stages.config.errors import BuildError
 from stages.config.settings import Runtime, Training
 from stages.models.chat import Chat, encode_chats, read_template
-from stages.models.identity import identify
+from stages.models.unreadable import unreadable
 from stages.training.adapters import add_adapters, merge_adapters
-from stages.training.checkpoints import (
-    SaveByTime,
-    checkpoint_folder,
-    newest_checkpoint,
-    remove_checkpoints,
-)
-from stages.training.devices import count_devices, is_cpu, rows_at_once
-from stages.training.fitted import Fitted, read_curve
-from stages.training.order import ByLength
+from stages.training.checkpoints import checkpoint_folder, remove_checkpoints, versions
+from stages.training.devices import is_cpu
+from stages.training.fitted import Fitted
+from stages.training.order import ORDERS
 from stages.training.packing import pack, packed_collator
-from stages.training.progress import Watch
+from stages.training.run import callbacks, options, run
 from stages.training.trainer import Trainer
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "accelerate", "peft")
 
 _SAVED = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_CHECK = "training.base and training.revision, and that it holds safetensors"
 _TOKENS = pa.list_(pa.int32())
 
 
@@ -71,13 +64,6 @@ class Material:
         said = {"rows cut at training.max_length": self.cut, "rows left out": self.lost}
         return "".join(f", {count:,} {what}" for what, count in said.items() if count)
 
-    @property
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for batch in self.table.to_batches():
-            digest.update(batch.serialize())
-        return digest.hexdigest()
-
 
 def finetune(
     batches: Iterable[Sequence[Chat]],
@@ -95,27 +81,15 @@ def finetune(
     """
     tokenizer = load_tokenizer(training)
     material = encode(batches, tokenizer, training, label)
-    decisive = {
-        "rows": material.digest,
-        "base": str(identify(training.base, training.revision)),
-        "training": training.model_dump(),
-        "device": [runtime.device, runtime.device_batch, count_devices()],
-        "versions": versions(LIBRARIES),
-    }
-    checkpoints = checkpoint_folder(decisive)
+    checkpoints = checkpoint_folder(folder, material.table, training, runtime, versions(LIBRARIES))
     # Before the model: it sets up the processes, which then need not all read the weights.
-    options = arguments(training, runtime, checkpoints)
+    settings = arguments(training, runtime, checkpoints)
     model = load_model(training, runtime)
-    trainer, fitted = learn(material, model, tokenizer, training, options, label)
+    trainer, fitted = learn(material, model, tokenizer, training, settings, label)
     _save(trainer, tokenizer, training, checkpoints / "trained", folder)
     if trainer.is_world_process_zero():
         remove_checkpoints(checkpoints)
     return fitted
-
-
-def versions(libraries: Iterable[str]) -> dict[str, str]:
-    """The installed version of each library."""
-    return {library: version(library) for library in libraries}
 
 
 def load_tokenizer(training: Training) -> PreTrainedTokenizerBase:
@@ -123,7 +97,7 @@ def load_tokenizer(training: Training) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(training.base, revision=training.revision or None)
     except (OSError, ValueError) as error:
-        raise _unreadable(training, error) from error
+        raise unreadable("base model", training.base, error, _CHECK) from error
     tokenizer.chat_template = read_template(training.template)
     return tokenizer
 
@@ -149,15 +123,7 @@ def _read_base(training: Training, attention: str = "sdpa") -> PreTrainedModel:
             attn_implementation=attention,
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise _unreadable(training, error) from error
-
-
-def _unreadable(training: Training, error: Exception) -> BuildError:
-    reason = str(error).strip().splitlines()[0]
-    return BuildError(
-        f"{training.base}: the base model cannot be read ({reason}). Check training.base and "
-        "training.revision, and that it holds safetensors."
-    )
+        raise unreadable("base model", training.base, error, _CHECK) from error
 
 
 def encode(
@@ -193,7 +159,7 @@ def learn(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     training: Training,
-    options: SFTConfig,
+    settings: SFTConfig,
     label: str,
 ) -> tuple[Trainer, Fitted]:
     """Train `model`, from its newest checkpoint on where there is one; it is not saved."""
@@ -207,65 +173,29 @@ def learn(
     else:
         dataset, collator = Dataset(material.table), None
         lengths = material.table["length"].to_pylist()
-    order = ByLength(lengths, training.batch, training.seed)
-    steps = training.max_steps or order.steps(training.epochs)
+    order = ORDERS[training.order](lengths, training.batch, training.seed)
     if training.lora:
         model = add_adapters(model, training.lora)
     trainer = Trainer(
         order,
         model=model,
-        args=options,
+        args=settings,
         train_dataset=dataset,
         data_collator=collator,
         processing_class=tokenizer,
-        callbacks=[Watch(label, order.tokens(steps), material.closing), SaveByTime()],
+        callbacks=callbacks(label, order, training, material.closing),
     )
-    trainer.remove_callback(PrinterCallback)
-    newest = newest_checkpoint(Path(options.output_dir))
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    curve = read_curve(trainer.state.log_history)
-    done = trainer.state.global_step
-    return trainer, Fitted(
-        material.table.num_rows, material.cut, material.lost, done, order.tokens(done)[-1], curve
-    )
+    return trainer, run(trainer, order, material.table.num_rows, material.cut, material.lost)
 
 
 def arguments(training: Training, runtime: Runtime, checkpoints: Path) -> SFTConfig:
     """The settings in the library's words. Raises BuildError when the batch cannot be divided."""
-    devices, at_once = count_devices(), rows_at_once(training.batch, runtime)
-    if devices == 1 and not is_cpu(runtime) and torch.cuda.device_count() > 1:
-        raise BuildError(
-            f"{torch.cuda.device_count()} GPUs are visible to one process. Start one for each, "
-            "`accelerate launch --config_file packaging/accelerate/fsdp.yaml -m stages.train NAME`,"
-            " or show it one: CUDA_VISIBLE_DEVICES=0."
-        )
     return SFTConfig(
-        output_dir=str(checkpoints),
-        seed=training.seed,
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps or -1,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=training.batch // (at_once * devices),
-        learning_rate=training.learning_rate,
+        **options(training, runtime, checkpoints),
         lr_scheduler_type=training.schedule,
-        warmup_steps=training.warm_up,
-        weight_decay=training.weight_decay,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        # Gradients are not clipped, as in the paper; the library would, at a norm of 1.
-        max_grad_norm=0.0,
-        bf16=training.precision == "bfloat16",
-        gradient_checkpointing=runtime.gradient_checkpointing,
-        use_cpu=is_cpu(runtime),
         # Rows come tokenised, masked and cut (chat.py), or packed: nothing is left to prepare.
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        save_strategy="no",  # SaveByTime says when
-        save_total_limit=1,
-        logging_steps=0.01,
-        report_to="none",
-        disable_tqdm=True,
     )
 
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 from stages.models.chat import IGNORED
-from stages.training.order import ByLength
+from stages.training.order import InOrder
 
 # How models change the logits of their head. TRL's own loss knows all of them.
 _SCALED = (
@@ -22,15 +22,8 @@ _SCALED = (
 )
 
 
-class Trainer(SFTTrainer):
-    """Rows in the order of a `ByLength`."""
-
-    def __init__(self, order: ByLength, **options: Any) -> None:
-        self._order = order
-        super().__init__(**options)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
-        return self._order
+class Trainer(InOrder, SFTTrainer):
+    """Rows in an order of ours."""
 
     def compute_loss(
         self,

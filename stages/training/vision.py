@@ -5,10 +5,8 @@ stay as they are. The same rows and settings give the same weights on the CPU of
 GPUs sums in some kernels are not ordered, and weights do not agree to the byte.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from safetensors import SafetensorError
 from transformers import (
     InstructBlipForConditionalGeneration,
     InstructBlipProcessor,
-    PrinterCallback,
     TrainingArguments,
     set_seed,
 )
@@ -30,7 +27,6 @@ from transformers.utils.logging import disable_progress_bar
 from stages.config.errors import BuildError
 from stages.config.settings import Runtime, VisionTraining
 from stages.models.chat import IGNORED
-from stages.models.identity import identify
 from stages.models.instructblip import (
     encode_answer,
     encode_question,
@@ -38,24 +34,22 @@ from stages.models.instructblip import (
     pad_right,
     see,
 )
+from stages.models.unreadable import unreadable
 from stages.rows.parquet import BATCH
 from stages.rows.row import Row
 from stages.sources.pictures import Pictures
-from stages.training.checkpoints import (
-    SaveByTime,
-    checkpoint_folder,
-    newest_checkpoint,
-    remove_checkpoints,
-)
-from stages.training.devices import count_devices, is_cpu, rows_at_once
-from stages.training.fitted import Fitted, read_curve
-from stages.training.order import ByLength
-from stages.training.progress import Watch
+from stages.training.checkpoints import checkpoint_folder, remove_checkpoints, versions
+from stages.training.fitted import Fitted
+from stages.training.order import ORDERS, InOrder
+from stages.training.run import callbacks, options, run
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "pillow")
 
 _KEPT = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """of what does not learn, and of all weights when they are saved"""
+_CHECK = (
+    "the base and the revision of this training, and that it is an InstructBLIP with safetensors"
+)
 _TOKENS = pa.list_(pa.int32())
 _SCHEMA = pa.schema(
     [
@@ -83,13 +77,6 @@ class Material:
         """What there is to say of rows that were not learned whole."""
         return f", {self.cut:,} rows cut" if self.cut else ""
 
-    @property
-    def digest(self) -> str:
-        digest = hashlib.sha256()
-        for batch in self.table.to_batches():
-            digest.update(batch.serialize())
-        return digest.hexdigest()
-
 
 def finetune(
     rows: Iterable[Row], recipe: VisionTraining, runtime: Runtime, folder: Path, label: str
@@ -104,14 +91,7 @@ def finetune(
     model = _load(recipe)
     processor = _load_processor(recipe, model.config.num_query_tokens)
     material = _encode(rows, processor, recipe, label)
-    decisive = {
-        "rows": material.digest,
-        "base": str(identify(recipe.base, recipe.revision)),
-        "training": recipe.model_dump(),
-        "device": [runtime.device, runtime.device_batch, count_devices()],
-        "versions": {library: version(library) for library in LIBRARIES},
-    }
-    checkpoints = checkpoint_folder(decisive)
+    checkpoints = checkpoint_folder(folder, material.table, recipe, runtime, versions(LIBRARIES))
     trainer, fitted = _learn(material, model, processor, recipe, runtime, checkpoints, label)
     if trainer.is_world_process_zero():
         model.generation_config.update(
@@ -136,7 +116,7 @@ def _load(recipe: VisionTraining) -> InstructBlipForConditionalGeneration:
             dtype=_KEPT[recipe.precision],
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise _unreadable(recipe, error) from error
+        raise unreadable("base model", recipe.base, error, _CHECK) from error
     learning = {"qformer", *recipe.also_train}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.partition(".")[0] in learning)
@@ -149,15 +129,7 @@ def _load_processor(recipe: VisionTraining, queries: int) -> InstructBlipProcess
     try:
         return load_processor(recipe.base, recipe.revision or None, queries)
     except (OSError, ValueError) as error:
-        raise _unreadable(recipe, error) from error
-
-
-def _unreadable(recipe: VisionTraining, error: Exception) -> BuildError:
-    reason = str(error).strip().splitlines()[0]
-    return BuildError(
-        f"{recipe.base}: the base model cannot be read ({reason}). Check the base and the revision "
-        "of this training, and that it is an InstructBLIP with safetensors."
-    )
+        raise unreadable("base model", recipe.base, error, _CHECK) from error
 
 
 def _encode(
@@ -208,15 +180,8 @@ def _encode_row(
     }
 
 
-class _Trainer(transformers.Trainer):
-    """Rows in the order of a `ByLength`."""
-
-    def __init__(self, order: ByLength, **options: Any) -> None:
-        self._order = order
-        super().__init__(**options)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> ByLength:
-        return self._order
+class _Trainer(InOrder, transformers.Trainer):
+    """Rows in an order of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,50 +216,21 @@ def _learn(
     label: str,
 ) -> tuple[_Trainer, Fitted]:
     set_seed(recipe.seed)
-    order = ByLength(material.table["length"].to_pylist(), recipe.batch, recipe.seed)
-    steps = recipe.max_steps or order.steps(recipe.epochs)
+    order = ORDERS[recipe.order](material.table["length"].to_pylist(), recipe.batch, recipe.seed)
     trainer = _Trainer(
         order,
         model=model,
         args=_arguments(recipe, runtime, checkpoints),
         train_dataset=Dataset(material.table),
         data_collator=_Collator(processor, material.pictures),
-        callbacks=[Watch(label, order.tokens(steps), material.closing), SaveByTime()],
+        callbacks=callbacks(label, order, recipe, material.closing),
     )
-    trainer.remove_callback(PrinterCallback)
-    newest = newest_checkpoint(checkpoints)
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
-    curve = read_curve(trainer.state.log_history)
-    done = trainer.state.global_step
-    tokens = order.tokens(done)[-1]
-    return trainer, Fitted(material.table.num_rows, material.cut, 0, done, tokens, curve)
+    return trainer, run(trainer, order, material.table.num_rows, material.cut, 0)
 
 
 def _arguments(recipe: VisionTraining, runtime: Runtime, checkpoints: Path) -> TrainingArguments:
-    at_once = rows_at_once(recipe.batch, runtime)
     return TrainingArguments(
-        output_dir=str(checkpoints),
-        seed=recipe.seed,
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=recipe.batch // (at_once * count_devices()),
-        learning_rate=recipe.learning_rate,
+        **options(recipe, runtime, checkpoints),
         lr_scheduler_type="cosine",
-        warmup_steps=recipe.warm_up,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        # Gradients are not clipped, as in the paper's code; the library would, at a norm of 1.
-        max_grad_norm=0.0,
-        bf16=recipe.precision == "bfloat16",
-        gradient_checkpointing=runtime.gradient_checkpointing,
-        use_cpu=is_cpu(runtime),
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        save_strategy="no",  # SaveByTime says when
-        save_total_limit=1,
-        logging_steps=0.01,
-        report_to="none",
-        disable_tqdm=True,
     )

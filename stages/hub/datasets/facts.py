@@ -1,6 +1,7 @@
 """Facts about a release that stand beside its tables: sources, counts, quarantine, audit."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,33 @@ from pydantic import ValidationError
 
 from stages.config.errors import BuildError
 from stages.config.paths import Paths, must_exist
-from stages.config.settings import Profile
+from stages.config.settings import Build, Settings
 from stages.config.settings import Source as SourceSettings
-from stages.hub.datasets.tally import LedgerTally, Tally
+from stages.hub.datasets.ancestry import gives, parents_of, settings_of, verb_of
+from stages.hub.datasets.tally import LedgerTally, Origins, Tally, add_origin, first_id
 from stages.hub.licences import UNKNOWN
 from stages.hub.parts import Check, Engine, Model, Origin, Outcome, Source, Table
 from stages.rows.measure import read_metrics
-from stages.rows.parquet import count_rows
+from stages.rows.parquet import count_rows, read_tables
 from stages.rows.quarantine import conserve, quarantine_path, reasons
 
+# How the counts of a source's metrics are called that say what was changed in its rows.
+_CHANGES = ("_changed", "_cleared", "_dropped", "_removed")
 
-def tables_of(paths: Paths, chain: Sequence[str]) -> list[Table]:
-    """What every table of the chain holds, lost, and was made with."""
+
+def tables_of(build: Build, paths: Paths, references: Sequence[str]) -> list[Table]:
+    """What every table holds, lost, and was made with."""
     return [
         Table(
             name=reference,
+            made_by=verb_of(build, reference),
+            settings=settings_of(build, reference),
+            parents=list(parents_of(build, reference)),
             rows=count_rows(must_exist(paths.table(reference))),
             quarantined=_reasons(paths.table(reference)),
-            replies=sum(count_rows(path) for path in exports_of(paths, [reference])),
+            replies=sum(count_rows(path) for path in exports_of(build, paths, [reference])),
         )
-        for reference in chain
+        for reference in references
     ]
 
 
@@ -38,45 +46,55 @@ def _reasons(table: Path) -> dict[str, int]:
     return dict(sorted(reasons(table).items()))
 
 
-def exports_of(paths: Paths, chain: Sequence[str]) -> list[Path]:
-    """The exported ledgers beside the tables of the chain; a source asks nothing and has none."""
-    made = [reference for reference in chain if not reference.startswith("sources/")]
+def exports_of(build: Build, paths: Paths, references: Sequence[str]) -> list[Path]:
+    """The exported ledgers beside tables; what comes from outside asks nothing and has none."""
+    made = [reference for reference in references if reference in build.tables]
     return [must_exist(paths.ledger_export(reference)) for reference in made]
 
 
-def sources_of(paths: Paths, profile: Profile, tally: Tally) -> list[Source]:
-    """The sources of the rows, with what the rows themselves say about where they come from."""
-    return [
-        _source(name, paths, _settings_of(name, profile), tally) for name in sorted(tally.sources)
-    ]
-
-
-def _settings_of(name: str, profile: Profile) -> SourceSettings:
-    if name not in profile.sources:
+def sources_of(
+    settings: Settings, paths: Paths, tables: Sequence[str], lineage: list[str], tally: Tally
+) -> list[Source]:
+    """What comes from outside, with what its rows themselves say about where they come from."""
+    build = settings.build
+    upstream = {one.partition("/")[2]: one for one in tables if one not in build.tables}
+    if unknown := sorted(tally.sources.keys() - upstream.keys()):
         raise BuildError(
-            f"Rows name the source '{name}', which the profile does not know, and so no licence of "
-            "it. Build the dataset again: dvc repro."
+            f"Rows name the source '{unknown[0]}', but {lineage[-1]} is made from "
+            f"{', '.join(sorted(upstream))}. Build the dataset again: dvc repro."
         )
-    return profile.sources[name]
-
-
-def _source(name: str, paths: Paths, settings: SourceSettings, tally: Tally) -> Source:
-    origins = [
-        Origin(kind=_kind(repo, settings), repo=repo, revision=revision)
-        for repo, revision in sorted(tally.origins[name])
+    return [
+        _source(reference, settings, paths, lineage, tally)
+        for _, reference in sorted(upstream.items())
     ]
-    counts = read_metrics(must_exist(paths.metrics(f"sources/{name}")))
+
+
+def _source(
+    reference: str, settings: Settings, paths: Paths, lineage: list[str], tally: Tally
+) -> Source:
+    name = reference.partition("/")[2]
+    profile = settings.profile.sources[name]
+    found = tally.origins[name] if name in tally.sources else _origins(paths.table(reference))
+    origins = [
+        Origin(kind=_kind(repo, profile), repo=repo, revision=revision)
+        for repo, revision in sorted(found)
+    ]
+    counts = read_metrics(must_exist(paths.metrics(reference)))
     # The profile's licence is that of the profile's origin. A file in its place has another.
-    is_replaced = settings.origin != "file" and any(one.kind == "file" for one in origins)
+    is_replaced = profile.origin != "file" and any(one.kind == "file" for one in origins)
     source = Source(
         name=name,
-        licence=UNKNOWN if is_replaced else settings.licence,
+        gives=gives(settings.build, reference, lineage),
+        licence=UNKNOWN if is_replaced else profile.licence,
         origins=origins,
         rows_read=counts["rows_in"],
         rows_kept=counts["rows_out"],
         rows_sampled_out=counts["sampled_out"],
         rows_quarantined=counts["quarantined"],
         rows_released=tally.sources[name],
+        changes={
+            what: count for what, count in counts.items() if what.endswith(_CHANGES) and count
+        },
     )
     conserve(
         f"source {name}",
@@ -87,6 +105,25 @@ def _source(name: str, paths: Paths, settings: SourceSettings, tally: Tally) -> 
     return source
 
 
+def _origins(table: Path) -> set[tuple[str, str]]:
+    found: Origins = defaultdict(set)
+    for batch in read_tables(must_exist(table), columns=["source", "origin"]):
+        for record in batch.to_pylist():
+            add_origin(found, record)
+    return set().union(*found.values())
+
+
+def conserve_upstream(paths: Paths, lineage: Sequence[str], kept: int, tally: Tally) -> None:
+    """Fail unless each of the `kept` rows of the source is in the release, or in a quarantine."""
+    lost = {
+        first_id(id)
+        for reference in lineage[1:]
+        for batch in read_tables(quarantine_path(paths.table(reference)), columns=["id"])
+        for id in batch.column("id").to_pylist()
+    }
+    conserve(f"package {lineage[-1]}", kept, len(tally.upstream), len(lost - tally.upstream))
+
+
 def _kind(repo: str, settings: SourceSettings) -> str:
     if repo == "world":
         return "world"
@@ -94,21 +131,26 @@ def _kind(repo: str, settings: SourceSettings) -> str:
 
 
 def outcomes_of(tally: Tally) -> list[Outcome]:
-    """What the iterations did, in order."""
+    """What the steps did, in order."""
     return [
-        Outcome(iteration=iteration, option=option, outcome=outcome, rows=rows)
-        for (iteration, option, outcome), rows in sorted(tally.outcomes.items())
+        Outcome(
+            table=tally.lineage[place],
+            step=step,
+            iteration=iteration,
+            option=option,
+            outcome=outcome,
+            rows=rows,
+        )
+        for (place, step, iteration, option, outcome), rows in sorted(tally.outcomes.items())
     ]
 
 
 def models_of(replies: LedgerTally, generators: set[str]) -> list[Model]:
     """The models that the ledger names. Raises BuildError unless all are among `generators`."""
-    others = sorted({name for name, _, _ in replies.models} - generators)
-    if others or not replies.models:
-        found = f"replies of {', '.join(others)}" if others else "no reply"
+    if others := sorted({name for name, _, _ in replies.models} - generators):
         raise BuildError(
-            f"The exported ledger holds {found}, but params.yaml and the profile say "
-            f"{', '.join(sorted(generators))}. "
+            f"The exported ledger holds replies of {', '.join(others)}, but params.yaml and the "
+            f"profile say {', '.join(sorted(generators)) or 'nobody'}. "
             "Build the dataset again: dvc repro."
         )
     return [

@@ -32,6 +32,8 @@ def load_dataset_back(
         ("default", "id", manifest.data),
         ("ledger", "key", manifest.ledger),
     ):
+        if not files:  # no model was asked, so there is no ledger
+            continue
         with TemporaryDirectory() as cache:
             try:
                 loaded = datasets.load_dataset(

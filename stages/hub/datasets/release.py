@@ -7,8 +7,10 @@ from stages.config.lineage import lineage
 from stages.config.paths import Paths
 from stages.config.settings import Settings
 from stages.hub.address import address_of
+from stages.hub.datasets.ancestry import ancestry, parameters
 from stages.hub.datasets.card import CARD, render_card
 from stages.hub.datasets.facts import (
+    conserve_upstream,
     engines_of,
     exports_of,
     models_of,
@@ -17,66 +19,75 @@ from stages.hub.datasets.facts import (
     sources_of,
     tables_of,
 )
-from stages.hub.datasets.shards import count_keys, merge_ledgers, records_of, write_shards
+from stages.hub.datasets.shards import (
+    count_keys,
+    even_shards,
+    merge_ledgers,
+    records_of,
+    shards_of,
+    write_shards,
+)
 from stages.hub.datasets.tally import LedgerTally, Tally
 from stages.hub.licences import strictest
 from stages.hub.manifest import DatasetManifest, libraries, write_manifest
 from stages.hub.parts import Licence, describe, describe_parquet
 from stages.llm.exchange import EXPORT
 from stages.rows.parquet import schema_of
-from stages.rows.quarantine import conserve
-from stages.rows.row import SCHEMA
 
 
 def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> DatasetManifest:
     """Write the release of dataset `name` to `folder` and return its manifest.
 
-    Raises BuildError when an input is missing, or when rows, ledgers and audit do not belong
-    together.
+    Raises BuildError when an input is missing, when rows, ledgers and audit do not belong
+    together, or when the licences do not.
     """
-    profile = settings.profile
-    chain = lineage(settings.build, f"datasets/{name}")
-    if schema_of(paths.table(chain[-1])) != SCHEMA:
-        raise BuildError(
-            f"{paths.table(chain[-1])}: has pictures, which releases cannot hold yet. Take "
-            f"'{name}' out of `packages.datasets` in params.yaml."
-        )
-    tables = tables_of(paths, chain)
-    released = tables[-1].rows
-    exports = exports_of(paths, chain)
+    build = settings.build
+    chain = lineage(build, f"datasets/{name}")
+    references = ancestry(build, chain[-1])
+    tables = tables_of(build, paths, references)
+    asked = [table.name for table in tables if table.replies]
+    released = paths.table(chain[-1])
     audit = paths.folder("audit", name) / "validation.json"
-    checks, statistics = read_audit(audit, name, released)
+    checks, statistics = read_audit(audit, name, tables[-1].rows)
 
-    rows = Tally()
-    records = rows.count(records_of(paths.table(chain[-1])))
-    data = write_shards(folder / "data/train", SCHEMA, "id", records, released)
-    if rows.example is None:
-        raise BuildError(f"{paths.table(chain[-1])}: has no rows; there is nothing to release.")
+    rows = Tally(chain)
+    records = rows.count(records_of(released))
+    data = write_shards(
+        folder / "data/train", schema_of(released), "id", records, shards_of(released)
+    )
+    if not rows.rows:
+        raise BuildError(f"{released}: has no rows; there is nothing to release.")
+    exports = exports_of(build, paths, references)
     replies = LedgerTally(rows.requests)
-    asked = replies.count(merge_ledgers(exports))
-    ledger = write_shards(folder / "ledger/ledger", EXPORT, "key", asked, count_keys(exports))
+    keys = count_keys(exports)
+    merged = replies.count(merge_ledgers(exports))
+    # Where no model was asked the stream is empty, and still has to come to its end.
+    sizes = even_shards(keys) if keys else []
+    ledger = write_shards(folder / "ledger/ledger", EXPORT, "key", merged, sizes)
 
-    sources = sources_of(paths, profile, rows)
-    lost = sum(sum(table.quarantined.values()) for table in tables[1:])
-    conserve(f"package {name}", sum(source.rows_kept for source in sources), released, lost)
-    where = f"profiles/{settings.build.profile}.yaml"
-    generators = {one.name: one for one in (settings.generator(table)[0] for table in chain[1:])}
+    sources = sources_of(settings, paths, references, chain, rows)
+    kept = next(one.rows_kept for one in sources if one.name == chain[0].partition("/")[2])
+    conserve_upstream(paths, chain, kept, rows)
+    generators = {one.name: one for one in (settings.generator(table)[0] for table in asked)}
     licences = [
         *(Licence(of=f"source {source.name}", licence=source.licence) for source in sources),
         *(Licence(of=f"generator {one.name}", licence=one.licence) for one in generators.values()),
     ]
     manifest = DatasetManifest(
         name=name,
-        profile=settings.build.profile,
-        address=address_of(settings, paths, f"datasets/{name}"),
-        licence=strictest(licences, where),
+        profile=build.profile,
+        address=address_of(settings, paths, chain[-1]),
+        licence=strictest(licences, f"profiles/{build.profile}.yaml"),
         licences=licences,
         rows=rows.rows,
+        lineage=chain,
         languages=dict(sorted(rows.languages.items())),
         tasks={str(tasks): count for tasks, count in sorted(rows.tasks.items())},
         outcomes=outcomes_of(rows),
         sources=sources,
         tables=tables,
+        parameters=parameters(settings, references, asked),
+        prompts=replies.prompts.files,
         models=models_of(replies, set(generators)),
         engines=engines_of(replies),
         checks=checks,
@@ -86,7 +97,7 @@ def write_release(folder: Path, settings: Settings, paths: Paths, name: str) -> 
         ledger=[describe_parquet(folder, path) for path in ledger],
         card=None,
     )
-    (folder / CARD).write_text(render_card(manifest, rows.example), "utf-8")
+    (folder / CARD).write_text(render_card(manifest, rows.example, rows.changes), "utf-8")
     manifest = manifest.model_copy(update={"card": describe(folder, folder / CARD)})
     write_manifest(folder, manifest)
     return manifest

@@ -5,30 +5,37 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stages.config.errors import BuildError
+from stages.hub.datasets.prompts import Prompts
+from stages.rows.row import CHANGING
+
+Origins = defaultdict[str, set[tuple[str, str]]]
+"""source -> (repo, revision)"""
 
 
 @dataclass(slots=True)
 class Tally:
     """Counts over records of the row schema."""
 
+    lineage: list[str]
+    """the tables that the rows went through"""
     rows: int = 0
     sources: Counter[str] = field(default_factory=Counter)
-    origins: defaultdict[str, set[tuple[str, str]]] = field(
-        default_factory=lambda: defaultdict(set)
-    )
-    """source -> (repo, revision)"""
+    origins: Origins = field(default_factory=lambda: defaultdict(set))
     languages: Counter[str] = field(default_factory=Counter)
     tasks: Counter[int] = field(default_factory=Counter)
-    outcomes: Counter[tuple[int, str, str]] = field(default_factory=Counter)
-    """(iteration, option, outcome) of `sequence`"""
+    outcomes: Counter[tuple[int, str, int, str, str]] = field(default_factory=Counter)
+    """(place in the lineage, step, iteration, option, outcome)"""
     requests: set[bytes] = field(default_factory=set)
     """ledger keys that the rows name"""
-    example: dict | None = None
-    """the first row that every iteration rewrote; where there is none, the first row"""
-    _example_is_rewritten: bool = False
+    upstream: set[str] = field(default_factory=set)
+    """ids of the rows of the source that they were made from"""
+    example: dict = field(default_factory=dict)
+    """the row that most steps have changed, the first of these; empty where there are no rows"""
+    changes: int = -1
+    """steps that have changed the example"""
 
     def count(self, records: Iterable[dict]) -> Iterator[dict]:
-        """Pass the records on, counted."""
+        """Pass the records on, counted. Raises BuildError for one that missed a step."""
         for record in records:
             self._add(record)
             yield record
@@ -36,20 +43,37 @@ class Tally:
     def _add(self, record: dict) -> None:
         self.rows += 1
         self.sources[record["source"]] += 1
-        origin = record["origin"]
-        # Behind a # stands the part of the upstream, such as one task of many.
-        repo = origin["repo"].partition("#")[0]
-        self.origins[record["source"]].add((repo, origin["revision"]))
+        add_origin(self.origins, record)
         self.languages[record["language"]] += 1
         self.tasks[record["tasks"]] += 1
-        iterations = [event for event in record["history"] if event["step"] == "sequence"]
-        for event in iterations:
-            self.outcomes[event["iteration"], event["option"], event["outcome"]] += 1
-        for event in record["history"]:
+        self.upstream.add(first_id(record["id"]))
+        history = record["history"]
+        if len(history) != len(self.lineage) - 1:
+            raise BuildError(
+                f"{self.lineage[-1]}: {record['id']} went through {len(history)} steps, but the "
+                f"rows of its source go through {len(self.lineage) - 1}. Build it again: dvc repro."
+            )
+        for place, event in enumerate(history, 1):
+            # Of a chain the option is the name of the task, one of hundreds.
+            option = "" if event["step"] == "chain" else event["option"]
+            step = place, event["step"], event["iteration"], option, event["outcome"]
+            self.outcomes[step] += 1
             self.requests.update(bytes.fromhex(key) for key in event["requests"])
-        rewritten = all(event["outcome"] == "rewritten" for event in iterations)
-        if self.example is None or (rewritten and not self._example_is_rewritten):
-            self.example, self._example_is_rewritten = record, rewritten
+        changes = sum(event["outcome"] in CHANGING for event in history)
+        if changes > self.changes:
+            self.example, self.changes = record, changes
+
+
+def add_origin(origins: Origins, record: dict) -> None:
+    """Note where a record comes from."""
+    origin = record["origin"]
+    # Behind a # stands the part of the upstream, such as one task of many.
+    origins[record["source"]].add((origin["repo"].partition("#")[0], origin["revision"]))
+
+
+def first_id(id: str) -> str:
+    """The id of the row of the source: one that is one of several goes on behind a #."""
+    return id.partition("#")[0]
 
 
 @dataclass(slots=True)
@@ -62,12 +86,14 @@ class LedgerTally:
     """(name, revision, sampling as JSON) -> replies"""
     engines: Counter[str] = field(default_factory=Counter)
     """engine facts as JSON -> replies"""
+    prompts: Prompts = field(default_factory=Prompts)
 
     def count(self, records: Iterable[dict]) -> Iterator[dict]:
         """Pass the records on, counted. Raises BuildError when a wanted one did not come."""
         for record in records:
             self.models[record["model"], record["revision"], record["sampling"]] += 1
             self.engines[record["engine"]] += 1
+            self.prompts.count(record["context"])
             self.wanted.discard(bytes.fromhex(record["key"]))
             yield record
         if self.wanted:

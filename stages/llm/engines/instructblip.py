@@ -1,7 +1,6 @@
 """The `instructblip` engine: answers questions about a picture, one process on one device."""
 
-from asyncio import Queue
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 
@@ -15,15 +14,13 @@ from transformers import (
     InstructBlipForConditionalGeneration,
     InstructBlipProcessor,
     LogitsProcessorList,
+    PreTrainedTokenizerBase,
     RepetitionPenaltyLogitsProcessor,
 )
 from transformers.utils.logging import disable_progress_bar
 
-from stages.config.errors import BuildError
-from stages.llm.engines import FINAL, take
-from stages.llm.engines.transformers import _pick_device, _unreadable
+from stages.llm.engines.local import LocalEngine, all_ends
 from stages.llm.request import Completion, Request
-from stages.models.identity import identify
 from stages.models.instructblip import (
     Question,
     encode_question,
@@ -32,10 +29,11 @@ from stages.models.instructblip import (
     pad_right,
     see,
 )
+from stages.models.unreadable import unreadable
 
 
-class InstructBlipEngine:
-    """An InstructBLIP folder, or a repository on the Hub at a revision.
+class InstructBlipEngine(LocalEngine):
+    """An InstructBLIP.
 
     A request is one question of the user's about one picture, at temperature 0. How many beams are
     searched, how repetitions are punished and how length is rewarded the model's own
@@ -46,20 +44,6 @@ class InstructBlipEngine:
 
     window = 512
     """rows whose pictures are in memory at once: 80 MB of photos"""
-    serves = FINAL
-
-    def __init__(self, model: str, revision: str, device: str, batch: int) -> None:
-        self.model = identify(model, revision)
-        self._source, self._revision, self._batch = model, revision or None, batch
-        self._device = _pick_device(device)
-
-    async def generate(
-        self, waiting: Queue[Request]
-    ) -> AsyncIterator[list[tuple[Request, Completion]]]:
-        while True:
-            requests = await take(waiting, self.window)
-            for arrived in self._generate(requests):
-                yield arrived
 
     def _generate(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Completion]]]:
         asked: list[tuple[Request, Question]] = []
@@ -116,14 +100,8 @@ class InstructBlipEngine:
                 rejected.append((request, self._rejected(question, f"the picture {error}")))
         if not shown:
             return rejected
-        try:
+        with self._memory(len(shown)):
             replies = self._reply(torch.cat(pixels), [question for _, question in shown], cap)
-        except torch.OutOfMemoryError as error:
-            raise BuildError(
-                f"{self.model.name}: {len(shown)} requests at once do not fit into the memory of "
-                f"the {self._device.type} device. Lower runtime.generation_batch and run the stage "
-                "again; what was answered is in the ledger."
-            ) from error
         answered = [
             (request, self._read(len(question.ids), reply))
             for (request, question), reply in zip(shown, replies, strict=True)
@@ -157,22 +135,17 @@ class InstructBlipEngine:
         )
         return output[:, width:].tolist()
 
-    def _read(self, asked: int, reply: list[int]) -> Completion:
-        end = next((at for at, token in enumerate(reply) if token in self._ends), None)
-        text = self._processor.tokenizer.decode(
-            reply[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        if end is None:
-            return Completion(text, "truncated", asked, len(reply), self._facts)
-        return Completion(text, "answered", asked, end + 1, self._facts)
-
     @cached_property
     def _processor(self) -> InstructBlipProcessor:
         queries = self._network.config.num_query_tokens
         try:
             return load_processor(self._source, self._revision, queries)
         except (OSError, ValueError) as error:
-            raise _unreadable("processor", self._source, error) from error
+            raise unreadable("processor", self._source, error) from error
+
+    @property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._processor.tokenizer
 
     @cached_property
     def _network(self) -> InstructBlipForConditionalGeneration:
@@ -182,7 +155,7 @@ class InstructBlipEngine:
                 self._source, revision=self._revision, use_safetensors=True, dtype="auto"
             )
         except (OSError, ValueError, SafetensorError) as error:
-            raise _unreadable("weights", self._source, error) from error
+            raise unreadable("weights", self._source, error) from error
         return network.eval().to(self._device)
 
     def _decoding(self, cap: int) -> GenerationConfig:
@@ -208,12 +181,11 @@ class InstructBlipEngine:
     @cached_property
     def _ends(self) -> set[int]:
         own = self._network.generation_config.eos_token_id
-        ends = own if isinstance(own, list) else [own]
-        return {end for end in (*ends, self._processor.tokenizer.eos_token_id) if end is not None}
+        return all_ends(own, self._tokenizer.eos_token_id)
 
     @cached_property
     def _pad(self) -> int:
-        pad = self._processor.tokenizer.pad_token_id
+        pad = self._tokenizer.pad_token_id
         return min(self._ends) if pad is None else pad
 
     @cached_property

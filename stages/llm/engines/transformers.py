@@ -1,8 +1,6 @@
 """The `transformers` engine: one process, one device; for laptops and for tiny models."""
 
-from asyncio import Queue
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import orjson
@@ -23,17 +21,19 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from stages.config.errors import BuildError
-from stages.llm.engines import FINAL, take
 from stages.llm.engines.chat_template import need_chat_template
+from stages.llm.engines.local import LocalEngine, all_ends
 from stages.llm.request import Completion, Likelihood, Request, SamplingParams
 from stages.models.chat import encode_prompts
 from stages.models.continuation import encode_continuations
-from stages.models.identity import identify
+from stages.models.unreadable import unreadable
+
+_FIRST = 16
+"""tokens that every row of a batch gets before rows that have ended leave it"""
 
 
-class TransformersEngine:
-    """A model folder, or a model on the Hub at a revision.
+class TransformersEngine(LocalEngine):
+    """A text model.
 
     Requests are answered in batches of similar length; which requests share a batch depends on the
     set of requests, never on their order. Each request draws from its own random numbers, so that
@@ -44,20 +44,6 @@ class TransformersEngine:
     """
 
     window = 4_000
-    serves = FINAL
-
-    def __init__(self, model: str, revision: str, device: str, batch: int) -> None:
-        self.model = identify(model, revision)
-        self._source, self._revision, self._batch = model, revision or None, batch
-        self._device = _pick_device(device)
-
-    async def generate(
-        self, waiting: Queue[Request]
-    ) -> AsyncIterator[list[tuple[Request, Completion]]]:
-        while True:
-            requests = await take(waiting, self.window)
-            for arrived in self._generate(requests):
-                yield arrived
 
     def _generate(self, requests: Sequence[Request]) -> Iterator[list[tuple[Request, Completion]]]:
         texts = [request for request in requests if not request.prompt.continuation]
@@ -129,18 +115,6 @@ class TransformersEngine:
             )
         return Completion("", "rejected", asked, 0, self._facts, detail)
 
-    @contextmanager
-    def _memory(self, rows: int) -> Iterator[None]:
-        """Turns a lack of memory for `rows` at once into a sentence."""
-        try:
-            yield
-        except torch.OutOfMemoryError as error:
-            raise BuildError(
-                f"{self.model.name}: {rows} requests at once do not fit into the memory of the "
-                f"{self._device.type} device. Lower runtime.generation_batch and run the stage "
-                "again; what was answered is in the ledger."
-            ) from error
-
     @torch.inference_mode()
     def _measure(
         self, prompts: Sequence[tuple[int, ...]], continuations: Sequence[Sequence[list[int]]]
@@ -189,38 +163,45 @@ class TransformersEngine:
     def _answer(
         self, requests: Sequence[Request], prompts: Sequence[list[int]]
     ) -> list[Completion]:
-        """Completions, in order, of requests with the same sampling parameters."""
-        width = max(map(len, prompts))
-        pad = self._tokenizer.pad_token_id
-        sampling = requests[0].sampling
-        output = self._network.generate(
-            input_ids=torch.tensor(
-                [[pad] * (width - len(prompt)) + prompt for prompt in prompts]
-            ).to(self._device),
-            attention_mask=torch.tensor(
-                [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-            ).to(self._device),
-            max_new_tokens=sampling.max_tokens,
-            logits_processor=_processors(sampling, requests, width),
-        )
-        replies = output[:, width:].tolist()
+        """Completions, in order, of requests with the same sampling parameters.
+
+        The library keeps a row in the batch until all have ended: with answers of which the longest
+        is 40 times as long as most, half of the time went into padding. So all rows get a few
+        tokens, those that have not ended are read again and get as many more, and so on.
+        """
+        most, reach = requests[0].sampling.max_tokens, 0
+        replies: list[list[int]] = [[] for _ in prompts]
+        going = list(range(len(prompts)))
+        while going and reach < most:
+            done, reach = reach, min(most, max(_FIRST, 2 * reach))
+            read = [prompts[row] + replies[row] for row in going]
+            written = self._extend([requests[row] for row in going], read, done, reach)
+            for row, tokens in zip(going, written, strict=True):
+                replies[row] += tokens
+            going = [row for row in going if self._ends.isdisjoint(replies[row])]
         return [self._read(len(p), reply) for p, reply in zip(prompts, replies, strict=True)]
 
-    def _read(self, asked: int, reply: list[int]) -> Completion:
-        end = next((at for at, token in enumerate(reply) if token in self._ends), None)
-        text = self._tokenizer.decode(
-            reply[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    def _extend(
+        self, requests: Sequence[Request], read: Sequence[list[int]], done: int, reach: int
+    ) -> list[list[int]]:
+        """Tokens `done` to `reach` of the answers; `read` ends with those before."""
+        width, pad = max(map(len, read)), self._tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(one)) + one for one in read])
+        mask = torch.tensor([[0] * (width - len(one)) + [1] * len(one) for one in read])
+        output = self._network.generate(
+            input_ids=ids.to(self._device),
+            attention_mask=mask.to(self._device),
+            max_new_tokens=reach - done,
+            logits_processor=_processors(requests, width - done),
         )
-        if end is None:
-            return Completion(text, "truncated", asked, len(reply), self._facts)
-        return Completion(text, "answered", asked, end + 1, self._facts)
+        return output[:, width:].tolist()
 
     @cached_property
     def _tokenizer(self) -> PreTrainedTokenizerBase:
         try:
             tokenizer = AutoTokenizer.from_pretrained(self._source, revision=self._revision)
         except (OSError, ValueError) as error:
-            raise _unreadable("tokenizer", self._source, error) from error
+            raise unreadable("tokenizer", self._source, error) from error
         need_chat_template(tokenizer, self._source)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
@@ -234,20 +215,17 @@ class TransformersEngine:
                 self._source, revision=self._revision, use_safetensors=True, dtype="auto"
             )
         except (OSError, ValueError, SafetensorError) as error:
-            raise _unreadable("weights", self._source, error) from error
+            raise unreadable("weights", self._source, error) from error
         # Only what the request says decides how tokens are drawn: a model's own habits, such as a
         # repetition penalty, are not in the key of a request.
         network.generation_config = GenerationConfig(
             do_sample=False,
-            eos_token_id=sorted(self._ends_of(network)),
+            eos_token_id=sorted(
+                all_ends(network.generation_config.eos_token_id, self._tokenizer.eos_token_id)
+            ),
             pad_token_id=self._tokenizer.pad_token_id,
         )
         return network.eval().to(self._device)
-
-    def _ends_of(self, network: PreTrainedModel) -> set[int]:
-        own = network.generation_config.eos_token_id
-        ends = {*own} if isinstance(own, list) else {own}
-        return {end for end in {*ends, self._tokenizer.eos_token_id} if end is not None}
 
     @cached_property
     def _ends(self) -> set[int]:
@@ -289,10 +267,8 @@ class SeededSampling(LogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
 
 
-def _processors(
-    sampling: SamplingParams, requests: Sequence[Request], prompt_length: int
-) -> LogitsProcessorList:
-    processors = LogitsProcessorList()
+def _processors(requests: Sequence[Request], prompt_length: int) -> LogitsProcessorList:
+    sampling, processors = requests[0].sampling, LogitsProcessorList()
     if sampling.temperature == 0:
         return processors
     processors.append(TemperatureLogitsWarper(sampling.temperature))
@@ -333,19 +309,3 @@ def _whole_batches(
 
 def _chat(request: Request) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.content} for m in request.prompt.messages]
-
-
-def _pick_device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _unreadable(what: str, source: str, error: Exception) -> BuildError:
-    reason = str(error).strip().splitlines()[0]
-    return BuildError(
-        f"{source}: the {what} cannot be read ({reason}). Check the name and the revision, and "
-        "that it holds safetensors."
-    )

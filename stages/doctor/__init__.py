@@ -1,0 +1,1 @@
+"""The doctor: what a machine lacks for the active profile, told before a build spends hours."""

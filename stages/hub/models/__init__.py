@@ -1,0 +1,1 @@
+"""Releases of models: weights, tokenizer, scores, card."""

@@ -1,0 +1,1 @@
+"""Releases from elsewhere: fetched, checked against their manifest, described."""
