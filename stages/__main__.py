@@ -12,7 +12,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Seqsmith builds instruction-tuning datasets. `dvc repro` builds; these commands look.",
+    help="Seqsmith builds instruction-tuning datasets. `dvc repro` builds; these commands "
+    "look at what it makes, publish it, fetch and verify it.",
 )
 
 
@@ -160,6 +161,30 @@ def diff(
 
     text = make_diff(dataset, rev, other_rev, json=json, page=page, examples=examples)
     Console().print(text)
+
+
+@app.command()
+def publish(
+    name: Annotated[str, typer.Argument(help="datasets/NAME, models/NAME, datasets or models.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say exactly what would be sent, and send nothing.")
+    ] = False,
+) -> None:
+    """Publish packaged releases as the profile says: to a folder, or to the Hugging Face Hub.
+
+    Example: seqsmith publish datasets/alpaca-sit --dry-run
+    """
+    # The Hub's client takes half a second to import, and --help must not pay for it.
+    from stages.hub.rehearsal import rehearse  # noqa: PLC0415
+    from stages.publish import publish as publish_release  # noqa: PLC0415
+
+    if not dry_run:
+        publish_release(name)
+        return
+    rehearsal = rehearse(name)
+    print(rehearsal.text)
+    if rehearsal.refusals:
+        sys.exit(1)
 
 
 @app.command()

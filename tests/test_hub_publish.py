@@ -1,5 +1,6 @@
 """Publishing to a folder: copied, verified, loaded back; and what is never published."""
 
+import errno
 import json
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
 from stages.hub import to_folder
+from stages.hub.errors import explained
 from stages.package import package
 from stages.publish import publish
 from stages.rows.parquet import file_hash
@@ -245,5 +247,16 @@ def test_publish_card_that_names_another_place_is_refused(build: Paths, tmp_path
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester", tag="v2.0")
     commit_all(tmp_path)
     refused(
-        "its card says to load it from 'data/sample/published/datasets/alpaca-sit', but profile 'sample'"
+        "its card says to load it from 'data/sample/published/datasets/alpaca-sit', "
+        "but profile 'sample'"
     )
+
+
+def test_error_of_the_hub_is_told_from_one_of_this_machine() -> None:
+    error = explained(
+        "tester/x", OSError("Consistency check failed: hf_secret is short"), "hf_secret"
+    )
+    assert "the Hub answered what cannot be understood (OSError: Consistency check" in str(error)
+    assert "hf_secret" not in str(error)
+    with pytest.raises(OSError, match="No space left on device"):
+        explained("tester/x", OSError(errno.ENOSPC, "No space left on device"), "hf_secret")

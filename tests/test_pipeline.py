@@ -191,7 +191,7 @@ def test_build_from_nothing_gives_the_same_bytes(built: tuple[Path, str], tmp_pa
         "dvc",
         "repro",
         "lengthen@seqeval",
-        "package@alpaca-sit",
+        "package",
         "evaluate@alpaca-sit",
         "evaluate@coi-3",
     )

@@ -84,8 +84,13 @@ def hub() -> Iterator[Hub]:
 @pytest.fixture
 def llm() -> Iterator[LoopbackLLM]:
     """A server that asks for the key, and tells it to everybody in its replies and refusals."""
-    faults = {"3": "tell-key", "5": "400", "7": "error-200"}
-    with LoopbackLLM(rule=lambda message, times: faults.get(message.split()[1], "")) as server:
+    faults = {"3": "tell-key", "5": "400"}
+
+    def rule(message: str, times: int) -> str:
+        row = message.split()[1]
+        return "error-200" if row == "7" and times == 1 else faults.get(row, "")
+
+    with LoopbackLLM(rule=rule) as server:
         server.key = KEY
         yield server
 

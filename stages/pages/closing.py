@@ -21,7 +21,7 @@ def closing(built: dict[str, Any], report: Path) -> Group:
     `report` is the folder of the page.
     """
     parts: list[RenderableType] = [_datasets(built["datasets"]), *_scores(built)]
-    return Group(*parts, _files(built["datasets"], report))
+    return Group(*parts, _files(built, report))
 
 
 def _datasets(datasets: Sequence[dict[str, Any]]) -> Table:
@@ -107,11 +107,12 @@ def _cell(scores: dict[str, Any] | None, name: str) -> str:
     return f"{shown.show(one['mean'])} ({low}-{high})"
 
 
-def _files(datasets: Sequence[dict[str, Any]], report: Path) -> Table:
+def _files(built: dict[str, Any], report: Path) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row("report", (report / "index.html").as_posix())
+    made = [*built["datasets"], *built["models"]]
     for kind in ("audit", "release", "published"):
-        places = [one[kind] for one in datasets if one[kind]]
+        places = [one[kind] for one in made if one.get(kind)]
         if len(places) > _MOST_PLACES:
             places = [f"{Path(places[0]).parent.as_posix()}, a folder for each dataset"]
         for place in places:

@@ -39,8 +39,6 @@ def overview(settings: Settings, paths: Paths) -> dict[str, Any]:
 def _dataset(build: Build, paths: Paths, name: str) -> dict[str, Any]:
     chain = lineage(build, f"datasets/{name}")
     verdict = _audit(paths, name)
-    release = paths.folder("release", f"datasets/{name}")
-    receipt = _found(paths.folder("published", "datasets") / f"{name}.json")
     checks = verdict["checks"]
     failed = [check["severity"] for check in checks if not check["success"]]
     quarantined = list(_quarantined(paths, chain))
@@ -58,6 +56,15 @@ def _dataset(build: Build, paths: Paths, name: str) -> dict[str, Any]:
         "iterations": _iterations(build, paths, chain),
         "table": paths.table(chain[-1]).as_posix(),
         "audit": paths.folder("audit", name).as_posix(),
+        **_released(paths, f"datasets/{name}"),
+    }
+
+
+def _released(paths: Paths, reference: str) -> dict[str, Any]:
+    """Where a dataset or a model is packaged and published; None where it is not."""
+    release = paths.folder("release", reference)
+    receipt = _found(paths.folder("published") / f"{reference}.json")
+    return {
         "release": release.as_posix() if release.is_dir() else None,
         "published": receipt and " ".join(filter(None, (receipt["path"], receipt["tag"]))),
     }
@@ -128,6 +135,7 @@ def _model(build: Build, paths: Paths, name: str) -> dict[str, Any]:
         "dataset": build.models[name].dataset,
         "training": _found(paths.metrics(f"models/{name}")),
         "loss": _loss(paths.folder("models") / f"{name}.loss.csv"),
+        **_released(paths, f"models/{name}"),
     }
 
 
