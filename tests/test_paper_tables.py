@@ -48,8 +48,20 @@ def cell(of: PaperTable, found: dict[str, Any]) -> dict[str, Any]:
     return beside("t", of, found)["rows"][0]["cells"][0]
 
 
+def test_wins_are_those_against_the_model_of_the_column() -> None:
+    one = {"name": "right", "benchmark": "seqeval", "metric": "accuracy", "against": "other"}
+    wins = {
+        ("mine", "other"): {"seqeval": scores(0.4)},
+        ("mine", "third"): {"seqeval": scores(0.7)},
+    }
+    found = beside("t", table(columns=[one]), {"seqeval": {"mine": scores(0.9)}}, wins)
+    assert found["rows"][0]["cells"][0]["ours"]["mean"] == pytest.approx(40)
+    none = beside("t", table(columns=[one]), {"seqeval": {"mine": scores(0.9)}}, {})
+    assert none["rows"][0]["cells"][0]["reason"] == "not run"
+
+
 def test_every_table_and_figure_3_are_there_in_order() -> None:
-    shown = paper_tables({"benchmarks": [], "datasets": []})
+    shown = paper_tables({"benchmarks": [], "datasets": [], "compared": []})
     assert [one["label"] for one in shown] == [
         *(f"Table {number}" for number in range(1, 13)), "Figure 3", "Chain-of-Instructions",
     ]  # fmt: skip
@@ -234,5 +246,5 @@ def test_table_3_has_the_paper_and_the_dataset_that_answers_the_sequences() -> N
 
 
 def test_tables_are_plain_values() -> None:
-    shown = paper_tables({"benchmarks": [], "datasets": []})
+    shown = paper_tables({"benchmarks": [], "datasets": [], "compared": []})
     assert json.loads(json.dumps(shown)) == shown

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from math import hypot
+from types import MappingProxyType
 from typing import Any
 
 from stages.paper.tables import Column, PaperRow, PaperTable, read_tables
@@ -22,15 +23,21 @@ _PLACE_OF_3 = 2  # Table 3 has no file: its figures are those of the audit
 Scores = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
 """benchmark -> model -> what `summarise` gives, None where it was not run"""
 
+Pairs = Mapping[tuple[str, str], Mapping[str, Mapping[str, Any]]]
+"""(model, the one it is held against) -> benchmark -> what `summarise` gives of the verdicts"""
+
 
 def paper_tables(built: Mapping[str, Any]) -> list[dict[str, Any]]:
     """All tables with ours beside them: `built` is the content of report.json."""
     scores = {one["name"]: one["scores"] for one in built["benchmarks"]}
-    tables = [beside(key, table, scores) for key, table in read_tables().items()]
+    pairs = {(one["model"], one["against"]): one["pairs"] for one in built["compared"]}
+    tables = [beside(key, table, scores, pairs) for key, table in read_tables().items()]
     return [*tables[:_PLACE_OF_3], table_3(built["datasets"]), *tables[_PLACE_OF_3:]]
 
 
-def beside(key: str, table: PaperTable, scores: Scores) -> dict[str, Any]:
+def beside(
+    key: str, table: PaperTable, scores: Scores, pairs: Pairs = MappingProxyType({})
+) -> dict[str, Any]:
     """A table with, in each cell, what is published and what we have, in the unit of its column.
 
     Where there is no figure of ours, `reason` says why; `missing` does so for the published one.
@@ -43,6 +50,7 @@ def beside(key: str, table: PaperTable, scores: Scores) -> dict[str, Any]:
                 "name": column.name,
                 "unit": metric(column.metric).unit,
                 "benchmark": column.benchmark,
+                "against": column.against,
                 "group": column.group,
                 "metric": column.metric,
                 "strict": column.strict,
@@ -54,7 +62,7 @@ def beside(key: str, table: PaperTable, scores: Scores) -> dict[str, Any]:
             {
                 "name": row.name,
                 "model": row.ours,
-                "cells": [_cell(row, column, scores) for column in table.columns],
+                "cells": [_cell(row, column, scores, pairs) for column in table.columns],
             }
             for row in table.rows
         ],
@@ -70,7 +78,7 @@ def _head(
     }  # fmt: skip
 
 
-def _cell(row: PaperRow, column: Column, scores: Scores) -> dict[str, Any]:
+def _cell(row: PaperRow, column: Column, scores: Scores, pairs: Pairs) -> dict[str, Any]:
     published = row.published.get(column.name)
     missing = NOT_TRANSCRIBED if row.in_paper and column.published else NOT_IN_PAPER
     cell: dict[str, Any] = {
@@ -84,7 +92,10 @@ def _cell(row: PaperRow, column: Column, scores: Scores) -> dict[str, Any]:
         return {**cell, "reason": NOT_OURS}
     if column.benchmark == "none":
         return {**cell, "reason": NOT_MEASURED}
-    summary = scores.get(column.benchmark, {}).get(row.ours)
+    if column.against:
+        summary = pairs.get((row.ours, column.against), {}).get(column.benchmark)
+    else:
+        summary = scores.get(column.benchmark, {}).get(row.ours)
     ours = summary and score(summary, column.metric, column.group)
     if not summary or not ours:
         return {**cell, "reason": NOT_RUN}
@@ -149,6 +160,7 @@ def table_3(datasets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "columns": [
             {
                 "name": name, "unit": "tokens" if place < 2 else "percent", "benchmark": None,
+                "against": None,
                 "group": None, "metric": None, "strict": None, "in_paper": True,
             }
             for place, name in enumerate(names)

@@ -28,6 +28,8 @@ class Column(_Part):
     """of ours; `none` where we have no such benchmark"""
     metric: str
     """as published, where there is such a scoring"""
+    against: str | None = None
+    """a model that the answers are held against, by a judge"""
     strict: str | None = None
     """the scoring that a careful user would trust, where it is another one"""
     group: str | None = None
