@@ -271,7 +271,7 @@ def test_memory_of_a_full_fine_tune_is_sixteen_bytes_for_each_parameter(
     Path("base/large/config.json").write_text(json.dumps(LLAMA_8B), "utf-8")
     change(training={"base": "base/large", **recipe})
     profile = yaml.safe_load(Path("profiles/sample.yaml").read_text("utf-8"))
-    change(trainings={"coi": profile["training"]})
+    change(trainings=dict.fromkeys(("coi", "singles"), profile["training"]))
     monkeypatch.setattr(devices, "machine_memory", lambda: int(machine))
     monkeypatch.setattr(devices, "gpus", lambda: [Gpu("H100", one) for one in cards])
     found = look()

@@ -202,7 +202,7 @@ def test_package_takes_no_path_of_this_machine_along(
 ) -> None:
     path = tmp_path / "params.yaml"
     params = yaml.safe_load(path.read_text("utf-8"))
-    params["sources"]["alpaca"] = {"path": "/home/somebody/mine.json"}
+    params["sources"]["alpaca"] = {"path": "/disk/somebody/mine.json"}
     path.write_text(yaml.safe_dump(params), "utf-8")
     package("datasets/alpaca-sit")
     for content in contents(release).values():

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from stages import validate as validating
 from stages.__main__ import app
 from stages.config.errors import BuildError
 from stages.config.paths import Paths
@@ -32,7 +33,22 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
     monkeypatch.setattr(gather, "_id_of", lambda record: record["id"])
     # And its rows are made by no method.
     monkeypatch.setattr(audit_of, "other_results", lambda *arguments: frozenset())
+    # Which a process of its own would not know.
+    monkeypatch.setattr(validating, "ProcessPoolExecutor", lambda *_, **__: Here())
+    validating._opened.cache_clear()
     return Paths("sample")
+
+
+class Here:
+    """In place of a pool of processes."""
+
+    map = staticmethod(map)
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        validating._opened.cache_clear()
 
 
 def audit(*arguments: str) -> tuple[int, str]:
