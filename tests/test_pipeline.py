@@ -29,8 +29,9 @@ SMALLER = {
     "rows: 600\n": "rows: 100\n",
     "rows: 3000\n": "rows: 600\n",
     "rows: 100,": "rows: 10,",
-    "rows: 200,": "rows: 20,",
-    "queries_per_length: 100": "queries_per_length: 5",
+    "rows: 150,": "rows: 20,",
+    "rows: 50,": "rows: 10,",
+    "queries_per_length: 80": "queries_per_length: 5",
     "max_steps: null": "max_steps: 4",
     "max_tokens: 160": "max_tokens: 20",
 }

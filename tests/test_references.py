@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     shutil.copytree(ROOT / "base", tmp_path / "base")
     edit(tmp_path / "params.yaml", "\nreferences: {}", "\nreferences: {untrained: [world]}")
-    edit(sample(tmp_path), "queries_per_length: 100", "queries_per_length: 2")
+    edit(sample(tmp_path), "queries_per_length: 80", "queries_per_length: 2")
     edit(sample(tmp_path), "max_tokens: 160", "max_tokens: 16")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQSMITH_LEDGER", str(tmp_path / "ledger.sqlite"))

@@ -356,8 +356,9 @@ def _draw(chart: alt.LayerChart | alt.Chart, height: int) -> Markup:
         ),
         legend=alt.LegendConfig(labelColor=_INK, labelFontSize=11),
     )  # fmt: skip
-    # No addresses: a chart has its data inside and asks for nothing.
-    return _for_the_page(vl_convert.vegalite_to_svg(drawn.to_dict(), allowed_base_urls=[]))
+    # The renderer checks the specification itself; and no addresses: a chart has its data inside.
+    specification = drawn.to_dict(validate=False)
+    return _for_the_page(vl_convert.vegalite_to_svg(specification, allowed_base_urls=[]))
 
 
 _SVG = "http://www.w3.org/2000/svg"
