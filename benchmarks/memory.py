@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.measure import run
 from benchmarks.project import BUILD, Project
 
-STAGES = (*BUILD, "testset all", "validate alpaca-sit", "package alpaca-sit")
+STAGES = (*BUILD, "testset all", "validate alpaca-sit", "package datasets/alpaca-sit")
 
 
 def main() -> None:

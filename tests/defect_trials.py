@@ -235,9 +235,9 @@ def build_tree(root: Path, datasets: Sequence[str]) -> Iterator[Settings]:
 
 def release(settings: Settings, dataset: str) -> None:
     """Package the dataset as it is, and compare it with that from now on."""
-    run("package", dataset)
+    run("package", f"datasets/{dataset}")
     paths = Paths(settings.build.profile)
-    shutil.move(paths.folder("release", dataset), "previous")
+    shutil.move(paths.folder("release", f"datasets/{dataset}"), "previous")
     profile = Path("profiles/sample.yaml")
     changed = yaml.safe_load(profile.read_text("utf-8"))
     changed["audit"]["previous"] = {dataset: "previous"}

@@ -39,7 +39,7 @@ from tests.test_hub_publish import commit_all, receipt
 TOKEN = "hf_neverToBeWritten"
 REPO = "models/tester/alpaca-sit"
 VISION = {
-    "base": "some/x", "revision": "5" * 40, "licence": "other", "epochs": 1.0, "batch": 4,
+    "base": "some/x", "revision": "5" * 40, "epochs": 1.0, "batch": 4,
     "learning_rate": 1e-5, "warm_up": 0, "weight_decay": 0.0, "max_prompt": 64, "max_answer": 64,
     "max_steps": None, "beams": 1, "repetition_penalty": 1.0, "length_penalty": 1.0,
     "precision": "float32", "seed": 0,
@@ -223,6 +223,7 @@ def test_model_that_sees_is_packaged_published_and_loaded_back(
         compared={},
     )
     edit_profile(tmp_path, vision_trainings={"vision": VISION})
+    edit_profile(tmp_path, publish={"base_licences": {VISION["base"]: "other"}})
     table = paths.table("datasets/alpaca-sit")
     shown = scene(0)
     rows = [replace(one, image=Picture(draw(shown), "0.png")) for one in read_rows(table)]

@@ -343,7 +343,7 @@ def test_row_opens_by_keyboard_to_its_life(browser: Chromium, site: Path) -> Non
     browser.settle()
     turns = browser.run("entries[1].element.querySelector('.turns').innerText").split("\n")
     assert "classify 1 alpaca:00000001" in turns
-    assert "So the option is: prefix" in turns
+    assert "So the option is: B" in turns
     browser.press("Escape")
     assert browser.run("entries[1].element.open") is False
     assert browser.run("document.activeElement === entries[1].focus")
