@@ -6,15 +6,20 @@ Standard library only. Clients need HF_ENDPOINT set to `url`, and HF_HUB_DISABLE
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.conftest import ROOT
 
 # Before anything is done, when it is done and nobody hears of it, or in the middle of the answer.
 Cut = Literal["unheard", "unanswered", "halfway"]
@@ -425,3 +430,33 @@ _ROUTES: list[tuple[str, Callable[..., None]]] = [
     (r"PUT /lfs/([0-9a-f]{64})", _Handler.lfs_put),
     (rf"(?:GET|HEAD) /{_BARE}/resolve/([^/]+)/(.+)", _Handler.resolve),
 ]
+
+
+def environment_of(hub: Hub, root: Path, token: str, **more: str) -> dict[str, str]:
+    """The environment of a program in `root` whose clients know this Hub alone."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+        "PYTHONPATH": str(ROOT),
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HOME": str(root / "home"),
+        "HF_TOKEN": token,
+        **more,
+    }
+
+
+def run_against(hub: Hub, root: Path, token: str, *arguments: str, **more: str) -> tuple[int, str]:
+    """The exit status and all output of Python in `root`; the token is nowhere in it."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=root,
+        env=environment_of(hub, root, token, **more),
+        capture_output=True,
+        text=True,
+    )
+    output = done.stdout + done.stderr
+    assert token not in output
+    assert "Traceback" not in output
+    written = [path for path in root.rglob("*") if path.is_file()]
+    assert [path for path in written if token.encode() in path.read_bytes()] == []
+    return done.returncode, output

@@ -13,7 +13,7 @@ from huggingface_hub import HfApi
 from stages.hub.provenance import provenance_of, write_provenance
 from stages.package import package
 from tests.loopback_hub import Hub, Repo
-from tests.release_tree import come_from, write_build
+from tests.release_tree import come_from, files_of, write_build
 
 TOKEN = "hf_neverToBeWritten"
 NAME = "tester/alpaca-sit"
@@ -33,14 +33,6 @@ def published_files(root: Path) -> Files:
         folder = root / "data/sample/release/datasets/alpaca-sit"
         write_provenance(folder, provenance_of(folder))
     return files_of(folder)
-
-
-def files_of(folder: Path) -> Files:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def write_files(folder: Path, files: Files) -> Path:

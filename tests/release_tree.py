@@ -94,6 +94,24 @@ def write_audit(paths: Paths, name: str = "alpaca-sit", **changes: Any) -> None:
     (folder / "validation.json").write_text(json.dumps(audit | changes), "utf-8")
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder: path -> content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def card_of(release: Path) -> str:
+    return (release / "README.md").read_text("utf-8")
+
+
+def header_of(release: Path) -> dict[str, Any]:
+    """What the Hub reads of a card."""
+    return yaml.safe_load(card_of(release).split("---\n")[1])
+
+
 def come_from(paths: Paths, repo: str, revision: str) -> None:
     """Let all rows of the finished dataset come from there."""
     rewrite(

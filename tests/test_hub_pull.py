@@ -29,13 +29,13 @@ from tests.pull_tree import (
     REPO,
     TOKEN,
     Files,
-    files_of,
     point_clients_at,
     published_files,
     put,
     with_manifest,
     write_files,
 )
+from tests.release_tree import files_of
 
 FOLDER = Path(f"pulled/datasets/{NAME}@v1.0")
 SHARD = "data/train-00000-of-00001.parquet"

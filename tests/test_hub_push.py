@@ -1,18 +1,14 @@
 """Publishing to the Hub: the real clients, in their own process, against the stand-in."""
 
 import hashlib
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stages.package import package
-from tests.conftest import ROOT
-from tests.loopback_hub import Hub, Repo, loopback_hub
+from tests.loopback_hub import Hub, Repo, loopback_hub, run_against
 from tests.release_tree import come_from, write_build, write_profile
 from tests.test_hub_publish import commit_all, receipt
 
@@ -58,27 +54,7 @@ def rehearse(hub: Hub, root: Path, **environment: str) -> str:
 
 
 def run(hub: Hub, root: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=root,
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": hub.url,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HOME": str(root / "home"),
-            "HF_TOKEN": TOKEN,
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-    )
-    output = done.stdout + done.stderr
-    assert TOKEN not in output
-    assert "Traceback" not in output
-    written = [path for path in root.rglob("*") if path.is_file()]
-    assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
-    return done.returncode, output
+    return run_against(hub, root, TOKEN, *arguments, **environment)
 
 
 def sent(hub: Hub) -> list[str]:

@@ -1,7 +1,6 @@
 """Publishing models: copied or pushed, and loaded back as a reader does."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,8 +23,7 @@ from stages.publish import publish
 from stages.rows.parquet import RowWriter, read_rows
 from stages.rows.row import SCHEMA_WITH_IMAGE, Picture
 from stages.world.scenes import draw, scene
-from tests.conftest import ROOT
-from tests.loopback_hub import Hub, loopback_hub
+from tests.loopback_hub import Hub, loopback_hub, run_against
 from tests.model_release_tree import (
     edit_params,
     edit_profile,
@@ -272,26 +270,7 @@ def hub(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def push(hub: Hub, root: Path) -> tuple[int, str]:
     """The exit status and all output of `python -m stages.publish models/alpaca-sit`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.publish", "models/alpaca-sit"],
-        cwd=root,
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": hub.url,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HOME": str(root / "home"),
-            "HF_TOKEN": TOKEN,
-        },
-        capture_output=True,
-        text=True,
-    )
-    output = done.stdout + done.stderr
-    assert TOKEN not in output
-    assert "Traceback" not in output
-    written = [path for path in root.rglob("*") if path.is_file()]
-    assert [path for path in written if TOKEN.encode() in path.read_bytes()] == []
-    return done.returncode, output
+    return run_against(hub, root, TOKEN, "-m", "stages.publish", "models/alpaca-sit")
 
 
 @pytest.mark.pipeline

@@ -27,7 +27,10 @@ from tests.quality_tree import ask, rewrite
 from tests.release_tree import (
     CHECK,
     LAST,
+    card_of,
     come_from,
+    files_of,
+    header_of,
     quarantine_first,
     rows_of,
     write_audit,
@@ -48,22 +51,6 @@ def release(build: Paths) -> Path:
     return build.folder("release", "datasets/alpaca-sit")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def card(release: Path) -> str:
-    return (release / "README.md").read_text("utf-8")
-
-
-def header(release: Path) -> dict:
-    return yaml.safe_load(card(release).split("---\n")[1])
-
-
 def manifest(release: Path) -> dict:
     return json.loads((release / "manifest.json").read_text("utf-8"))
 
@@ -72,11 +59,11 @@ def test_package_twice_gives_the_same_bytes_whatever_git_and_dvc_say(
     release: Path, tmp_path: Path
 ) -> None:
     package("datasets/alpaca-sit")
-    before = contents(release)
+    before = files_of(release)
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n", "utf-8")
     (tmp_path / ".git").mkdir()
     package("datasets/alpaca-sit")
-    assert contents(release) == before
+    assert files_of(release) == before
     assert sorted(before) == [
         "README.md",
         "data/train-00000-of-00001.parquet",
@@ -89,7 +76,7 @@ def test_package_manifest_names_every_other_file_with_its_hash_and_size(release:
     package("datasets/alpaca-sit")
     found = manifest(release)
     described = [*found["data"], *found["ledger"], found["card"]]
-    assert {file["path"] for file in described} == contents(release).keys() - {"manifest.json"}
+    assert {file["path"] for file in described} == files_of(release).keys() - {"manifest.json"}
     for file in described:
         assert file["sha256"] == file_hash(release / file["path"])
         assert file["bytes"] == (release / file["path"]).stat().st_size
@@ -116,7 +103,7 @@ def test_package_many_rows_are_cut_into_shards_of_a_fixed_size(
     assert [pq.read_metadata(path).num_rows for path in paths] == [5, 5, 2]
     ids = [id for path in paths for id in pq.read_table(path)["id"].to_pylist()]
     assert ids == sorted(ids)
-    info = header(release)["dataset_info"][0]
+    info = header_of(release)["dataset_info"][0]
     assert info["splits"][0]["num_examples"] == 12
 
 
@@ -178,7 +165,7 @@ def test_package_on_other_threads_gives_the_same_bytes(
             pa.set_cpu_count(count)
             pa.set_io_thread_count(count)
             package("datasets/alpaca-sit")
-            found.append(contents(release))
+            found.append(files_of(release))
     finally:
         pa.set_cpu_count(threads[0])
         pa.set_io_thread_count(threads[1])
@@ -205,7 +192,7 @@ def test_package_takes_no_path_of_this_machine_along(
     params["sources"]["alpaca"] = {"path": "/disk/somebody/mine.json"}
     path.write_text(yaml.safe_dump(params), "utf-8")
     package("datasets/alpaca-sit")
-    for content in contents(release).values():
+    for content in files_of(release).values():
         assert b"somebody" not in content and str(tmp_path).encode() not in content
 
 
@@ -285,19 +272,19 @@ def test_package_pictures_are_in_the_shards_and_no_ledger_where_no_model_was_ask
     write_pictures(build, tmp_path, rows=5, size=100)
     package("datasets/vqa-sit")
     release = build.folder("release", "datasets/vqa-sit")
-    assert sorted(contents(release)) == [
+    assert sorted(files_of(release)) == [
         "README.md",
         "data/train-00000-of-00001.parquet",
         "manifest.json",
     ]
     released = list(read_rows(release / "data/train-00000-of-00001.parquet"))
     assert released == list(read_rows(build.table("datasets/vqa-sit")))
-    found = header(release)
+    found = header_of(release)
     assert [one["config_name"] for one in found["configs"]] == ["default"]
     assert found["dataset_info"][0]["features"][-1] == {"name": "image", "dtype": "image"}
     assert found["task_categories"] == ["visual-question-answering"]
-    assert "No model was asked for anything" in card(release)
-    assert "Its picture, 100 bytes, is left out here." in card(release)
+    assert "No model was asked for anything" in card_of(release)
+    assert "Its picture, 100 bytes, is left out here." in card_of(release)
     assert [one["gives"] for one in manifest(release)["sources"]] == ["captions", "rows"]
     assert [one["of"] for one in manifest(release)["licences"]] == [
         "source captions",
@@ -333,11 +320,11 @@ def test_package_missing_input_is_named_and_the_old_release_stays(
     build: Paths, release: Path, missing: str
 ) -> None:
     package("datasets/alpaca-sit")
-    before = contents(release)
+    before = files_of(release)
     (build.root / missing).unlink()
     with pytest.raises(BuildError, match=re.escape(f"{missing}: no such file")):
         package("datasets/alpaca-sit")
-    assert contents(release) == before
+    assert files_of(release) == before
     assert not list(release.parent.glob(".*"))
 
 
@@ -390,29 +377,29 @@ def test_card_of_replies_of_llama_3_says_what_its_licence_asks_for(
     profile["generator"]["licence"] = "llama3"
     path.write_text(yaml.safe_dump(profile), "utf-8")
     package("datasets/alpaca-sit")
-    assert header(release)["license"] == "cc-by-nc-4.0"
-    assert "**Built with Meta Llama 3.**" in card(release).split("## A row")[0]
-    assert "begins with `Llama 3`" in card(release)
-    assert "- generator model: `llama3`" in card(release)
+    assert header_of(release)["license"] == "cc-by-nc-4.0"
+    assert "**Built with Meta Llama 3.**" in card_of(release).split("## A row")[0]
+    assert "begins with `Llama 3`" in card_of(release)
+    assert "- generator model: `llama3`" in card_of(release)
 
 
 def test_card_shows_the_overlap_with_each_test_set_that_has_items(
     build: Paths, release: Path
 ) -> None:
     package("datasets/alpaca-sit")
-    section = card(release).split("## Overlap with benchmarks")[1].split("## ")[0]
+    section = card_of(release).split("## Overlap with benchmarks")[1].split("## ")[0]
     assert "| `mgsm` | 250 | 249 | 2 | 3 |" in section
     assert "gqa" not in section
     write_audit(build, statistics={"rows": 12})
     package("datasets/alpaca-sit")
-    assert "The audit compared the rows with no test set." in card(release)
+    assert "The audit compared the rows with no test set." in card_of(release)
 
 
 def test_card_says_what_was_changed_in_rows_on_the_way_in(build: Paths, release: Path) -> None:
     counts = {"rows_in": 12, "rows_out": 12, "sampled_out": 0, "quarantined": 0}
     write_counts(build, counts | {"turns_dropped": 1_090, "inputs_cleared": 0})
     package("datasets/alpaca-sit")
-    assert "Changed on the way in, in `alpaca`: turns dropped 1,090.\n" in card(release)
+    assert "Changed on the way in, in `alpaca`: turns dropped 1,090.\n" in card_of(release)
 
 
 def test_package_unknown_licence_is_refused(build: Paths, tmp_path: Path) -> None:
@@ -428,18 +415,18 @@ def test_card_takes_the_strictest_licence_and_names_the_upstream_repository(
 ) -> None:
     come_from(build, "yahma/alpaca-cleaned", "1" * 40)
     package("datasets/alpaca-sit")
-    assert header(release)["license"] == "cc-by-nc-4.0"
-    assert header(release)["source_datasets"] == ["yahma/alpaca-cleaned"]
-    assert "Stanford {Alpaca}" in card(release)
-    assert "No language model" not in card(release)
+    assert header_of(release)["license"] == "cc-by-nc-4.0"
+    assert header_of(release)["source_datasets"] == ["yahma/alpaca-cleaned"]
+    assert "Stanford {Alpaca}" in card_of(release)
+    assert "No language model" not in card_of(release)
 
 
 def test_card_of_rows_from_a_file_states_no_licence_for_them(build: Paths, release: Path) -> None:
     come_from(build, "mine.json", "2" * 64)
     package("datasets/alpaca-sit")
-    assert header(release)["license"] == "unknown"
-    assert "source_datasets" not in header(release)
-    assert "`mine.json`" in card(release)
+    assert header_of(release)["license"] == "unknown"
+    assert "source_datasets" not in header_of(release)
+    assert "`mine.json`" in card_of(release)
 
 
 def test_card_of_rows_from_a_source_of_files_states_the_licence_of_its_profile(
@@ -449,7 +436,7 @@ def test_card_of_rows_from_a_source_of_files_states_the_licence_of_its_profile(
     path = tmp_path / "profiles/sample.yaml"
     path.write_text(path.read_text("utf-8").replace("origin: hub", "origin: file"), "utf-8")
     package("datasets/alpaca-sit")
-    assert header(release)["license"] == "cc-by-nc-4.0"
+    assert header_of(release)["license"] == "cc-by-nc-4.0"
 
 
 def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
@@ -457,8 +444,8 @@ def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
 ) -> None:
     # The replies of this build are a model's; those of the sample profile name the engine `world`.
     package("datasets/alpaca-sit")
-    assert "**The rows are generated.**" in card(release)
-    assert header(release)["pretty_name"] == "Alpaca-SIT (built-in world)"
+    assert "**The rows are generated.**" in card_of(release)
+    assert header_of(release)["pretty_name"] == "Alpaca-SIT (built-in world)"
     for reference in ("sequences/alpaca-1", "sequences/alpaca-2", LAST):
         path = build.ledger_export(reference)
         records = pq.read_table(path).to_pylist()
@@ -471,7 +458,7 @@ def test_card_of_the_built_in_world_says_that_no_model_had_a_part(
         )
         path.with_name("world-00000-of-00001.parquet").replace(path)
     package("datasets/alpaca-sit")
-    assert "**No language model had a part in this.**" in card(release)
+    assert "**No language model had a part in this.**" in card_of(release)
 
 
 def test_card_counts_what_the_history_says(build: Paths, release: Path) -> None:
@@ -489,22 +476,24 @@ def test_card_counts_what_the_history_says(build: Paths, release: Path) -> None:
     for (iteration, outcome, option), rows in expected.items():
         if iteration:
             table = f"`sequences/alpaca-{iteration}`"
-            assert f"| {table} | {iteration} | `{option}` | `{outcome}` | {rows} |" in card(release)
-    assert f"| `{LAST}` | - | - | `answered` | 12 | 100.0 % |" in card(release)
+            assert f"| {table} | {iteration} | `{option}` | `{outcome}` | {rows} |" in card_of(
+                release
+            )
+    assert f"| `{LAST}` | - | - | `answered` | 12 | 100.0 % |" in card_of(release)
 
 
 def test_card_lists_quarantined_rows_by_table_and_reason(build: Paths, release: Path) -> None:
     quarantine_first(build, "unanswered: truncated")
     package("datasets/alpaca-sit")
-    assert "| `datasets/alpaca-sit` | `unanswered: truncated` | 1 |" in card(release)
+    assert "| `datasets/alpaca-sit` | `unanswered: truncated` | 1 |" in card_of(release)
     assert manifest(release)["rows"] == 11
 
 
 def test_card_shows_a_failed_check(build: Paths, release: Path) -> None:
     write_audit(build, success=False, checks=[CHECK | {"success": False, "observed": "3 of 12"}])
     package("datasets/alpaca-sit")
-    assert "1 checks ran; 1 failed." in card(release)
-    assert "| No output is blank. | error | **no** | 3 of 12 | none |" in card(release)
+    assert "1 checks ran; 1 failed." in card_of(release)
+    assert "| No output is blank. | error | **no** | 3 of 12 | none |" in card_of(release)
 
 
 def test_card_pins_the_tag_when_the_release_goes_to_the_hub(
@@ -512,7 +501,7 @@ def test_card_pins_the_tag_when_the_release_goes_to_the_hub(
 ) -> None:
     write_profile(tmp_path, releasable=True, target="hub", namespace="tester", tag="v2.1")
     package("datasets/alpaca-sit")
-    assert 'load_dataset("tester/alpaca-sit", revision="v2.1", split="train")' in card(release)
+    assert 'load_dataset("tester/alpaca-sit", revision="v2.1", split="train")' in card_of(release)
 
 
 HOSTILE = (
@@ -523,12 +512,14 @@ HOSTILE = (
 
 def test_card_text_written_by_a_model_stays_inside_the_fence(build: Paths, release: Path) -> None:
     package("datasets/alpaca-sit")
-    honest = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
+    honest = MarkdownIt("gfm-like", {"linkify": False}).parse(card_of(release).split("---\n", 2)[2])
     rewrite(build, LAST, lambda row: replace(row, output=HOSTILE, instruction=HOSTILE))
     package("datasets/alpaca-sit")
-    hostile = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
+    hostile = MarkdownIt("gfm-like", {"linkify": False}).parse(
+        card_of(release).split("---\n", 2)[2]
+    )
     assert [token.type for token in hostile] == [token.type for token in honest]
-    assert "\u202e" not in card(release) and "\x1b" not in card(release)
+    assert "\u202e" not in card_of(release) and "\x1b" not in card_of(release)
     shown = next(token for token in hostile if token.type == "fence" and token.info == "json")
     example = json.loads(shown.content)
     row = next(row for row in rows_of(build) if row.id == example["id"])
@@ -538,7 +529,7 @@ def test_card_text_written_by_a_model_stays_inside_the_fence(build: Paths, relea
 def test_card_reason_with_markdown_in_it_stays_in_its_cell(build: Paths, release: Path) -> None:
     quarantine_first(build, "x | y `` \n# Injected <b>")
     package("datasets/alpaca-sit")
-    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(card(release).split("---\n", 2)[2])
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(card_of(release).split("---\n", 2)[2])
     headings = [tokens[i + 1].content for i, one in enumerate(tokens) if one.type == "heading_open"]
     assert "Injected" not in " ".join(headings)
     (cell,) = [

@@ -30,7 +30,15 @@ from tests.model_release_tree import (
     write_training,
 )
 from tests.quality_tree import rewrite
-from tests.release_tree import CHECK, COMMIT, come_from, write_audit
+from tests.release_tree import (
+    CHECK,
+    COMMIT,
+    card_of,
+    come_from,
+    files_of,
+    header_of,
+    write_audit,
+)
 
 HUB = {"releasable": True, "target": "hub", "namespace": "tester", "tag": "v2.1"}
 HOSTILE = (
@@ -66,22 +74,6 @@ def packaged(release: Path) -> ModelManifest:
     return manifest
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def card(release: Path) -> str:
-    return (release / "README.md").read_text("utf-8")
-
-
-def header(release: Path) -> dict:
-    return yaml.safe_load(card(release).split("---\n")[1])
-
-
 def refused(match: str, release: Path) -> None:
     with pytest.raises(BuildError, match=match) as caught:
         package("models/alpaca-sit")
@@ -93,10 +85,10 @@ def test_package_model_twice_gives_the_same_bytes_whatever_git_and_dvc_say(
     release: Path, tmp_path: Path
 ) -> None:
     package("models/alpaca-sit")
-    before = contents(release)
+    before = files_of(release)
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n", "utf-8")
     package("models/alpaca-sit")
-    assert contents(release) == before
+    assert files_of(release) == before
     assert not any(str(tmp_path).encode() in content for content in before.values())
 
 
@@ -104,7 +96,7 @@ def test_package_model_takes_the_files_of_the_training_as_they_are(
     model: Path, release: Path
 ) -> None:
     manifest = packaged(release)
-    trained, made = contents(model), contents(release)
+    trained, made = files_of(model), files_of(release)
     assert {"model.safetensors", "config.json", "chat_template.jinja", "training.json"} <= set(made)
     assert {name: made[name] for name in trained} == trained
     assert (
@@ -202,11 +194,11 @@ def test_package_model_missing_input_is_named_and_the_old_release_stays(
     build: Paths, release: Path, missing: str
 ) -> None:
     package("models/alpaca-sit")
-    before = contents(release)
+    before = files_of(release)
     (build.root / missing).unlink()
     with pytest.raises(BuildError, match=re.escape(f"{missing}: no such file")):
         package("models/alpaca-sit")
-    assert contents(release) == before
+    assert files_of(release) == before
     assert not list(release.parent.glob(".*"))
 
 
@@ -216,7 +208,7 @@ def test_package_model_of_a_dataset_whose_audit_failed_has_its_errors(
     warning = CHECK | {"success": False, "severity": "warning", "what": "Only a warning."}
     write_audit(build, success=False, checks=[CHECK | {"success": False}, warning])
     assert packaged(release).errors == ["No output is blank."]
-    assert "2 checks of the dataset ran; 2 failed:" in card(release)
+    assert "2 checks of the dataset ran; 2 failed:" in card_of(release)
 
 
 def test_package_model_names_every_licence_and_states_the_strictest(
@@ -231,9 +223,9 @@ def test_package_model_names_every_licence_and_states_the_strictest(
         "source alpaca": "cc-by-nc-4.0",
         "generator model": "apache-2.0",
     }
-    assert header(release)["license"] == manifest.licence == "cc-by-nc-4.0"
-    assert f"- base model {BASE}: `mit`" in card(release)
-    assert "Stanford {Alpaca}" in card(release)
+    assert header_of(release)["license"] == manifest.licence == "cc-by-nc-4.0"
+    assert f"- base model {BASE}: `mit`" in card_of(release)
+    assert "Stanford {Alpaca}" in card_of(release)
 
 
 def from_repo(repo: str) -> Callable:
@@ -245,7 +237,7 @@ def test_package_model_of_rows_from_a_file_has_no_known_licence(
 ) -> None:
     rewrite(build, "sources/alpaca", from_repo("mine.json"))
     assert packaged(release).licence == "unknown"
-    assert "Unknown: nobody stated a licence" in card(release)
+    assert "Unknown: nobody stated a licence" in card_of(release)
 
 
 def test_package_model_of_a_strict_base_takes_its_licence(
@@ -291,23 +283,23 @@ def test_model_card_header_is_read_by_the_hubs_own_client(release: Path) -> None
 def test_model_card_shows_scores_with_intervals_items_and_what_was_not_run(release: Path) -> None:
     package("models/alpaca-sit")
     line = "| `world` | the built-in world | 0 | sub-tasks right | 43.2 % | 25.0 to 50.0 | 2 |"
-    assert line in card(release)
-    assert "Not run: `commonsense-qa`." in card(release)
-    assert "### `alpaca-sit` against `alpaca-it`" in card(release)
-    assert "| `world` | sub-tasks right | +20.0 | −10.0 to +30.0 | 0.0400 | 2 |" in card(release)
+    assert line in card_of(release)
+    assert "Not run: `commonsense-qa`." in card_of(release)
+    assert "### `alpaca-sit` against `alpaca-it`" in card_of(release)
+    assert "| `world` | sub-tasks right | +20.0 | −10.0 to +30.0 | 0.0400 | 2 |" in card_of(release)
 
 
 def test_model_card_follows_the_files_of_the_scores(build: Paths, release: Path) -> None:
     scores = SCORES | {"accuracy": {"items": 2, "mean": 0.9, "low": 0.8, "high": 0.95}}
     write_scores(build, "alpaca-sit", {"world": scores, "commonsense-qa": {}})
     package("models/alpaca-sit")
-    assert "| sub-tasks right | 90.0 % | 80.0 to 95.0 | 2 |" in card(release)
-    assert "43.2 %" not in card(release)
+    assert "| sub-tasks right | 90.0 % | 80.0 to 95.0 | 2 |" in card_of(release)
+    assert "43.2 %" not in card_of(release)
 
 
 def test_model_card_shows_a_comparison_on_both_sides(build: Paths) -> None:
     package("models/alpaca-it")
-    text = card(build.folder("release", "models/alpaca-it"))
+    text = card_of(build.folder("release", "models/alpaca-it"))
     assert "### `alpaca-sit` against `alpaca-it`" in text
     assert "ask for two or more tasks" not in text
 
@@ -315,16 +307,16 @@ def test_model_card_shows_a_comparison_on_both_sides(build: Paths) -> None:
 def test_model_card_of_a_model_without_scores_says_so(release: Path, tmp_path: Path) -> None:
     edit_params(tmp_path, scores={}, compared={})
     package("models/alpaca-sit")
-    assert "The model was not scored." in card(release)
-    assert "model-index" not in header(release)
+    assert "The model was not scored." in card_of(release)
+    assert "model-index" not in header_of(release)
 
 
 def test_model_card_of_a_profile_that_is_not_releasable_says_demonstration(
     release: Path,
 ) -> None:
     assert packaged(release).demonstration
-    assert "> **This is a demonstration.**" in card(release)
-    assert "demonstration" in header(release)["tags"]
+    assert "> **This is a demonstration.**" in card_of(release)
+    assert "demonstration" in header_of(release)["tags"]
 
 
 def test_model_card_shows_a_real_row_as_the_tokenizer_renders_it(
@@ -336,21 +328,21 @@ def test_model_card_shows_a_real_row_as_the_tokenizer_renders_it(
     tokenizer = AutoTokenizer.from_pretrained(release)
     assert example.rendered == tokenizer.apply_chat_template(example.messages, tokenize=False)
     assert example.rendered.startswith("<|user|>\n")
-    assert example.rendered in card(release)
+    assert example.rendered in card_of(release)
     assert "Then do task" in example.rendered  # a row that was rewritten
 
 
 def test_model_card_text_of_a_row_stays_inside_the_fence(build: Paths, release: Path) -> None:
     def parsed() -> list[str]:
         package("models/alpaca-sit")
-        text = card(release).split("---\n", 2)[2]
+        text = card_of(release).split("---\n", 2)[2]
         return [one.type for one in MarkdownIt("gfm-like", {"linkify": False}).parse(text)]
 
     honest = parsed()
     rewrite(build, "datasets/alpaca-sit", lambda row: replace(row, output=HOSTILE))
     write_training(build, "alpaca-sit")
     assert parsed() == honest
-    assert "\u202e" not in card(release)
+    assert "\u202e" not in card_of(release)
 
 
 def test_model_card_for_the_hub_pins_the_tag_and_links_base_and_dataset(
@@ -358,10 +350,10 @@ def test_model_card_for_the_hub_pins_the_tag_and_links_base_and_dataset(
 ) -> None:
     to_hub(tmp_path, build)
     package("models/alpaca-sit")
-    assert 'from_pretrained("tester/alpaca-sit", revision="v2.1")' in card(release)
-    assert header(release)["datasets"] == ["tester/alpaca-sit"]
-    assert header(release)["model-index"][0]["name"] == "alpaca-sit"
-    assert "demonstration" not in card(release)
+    assert 'from_pretrained("tester/alpaca-sit", revision="v2.1")' in card_of(release)
+    assert header_of(release)["datasets"] == ["tester/alpaca-sit"]
+    assert header_of(release)["model-index"][0]["name"] == "alpaca-sit"
+    assert "demonstration" not in card_of(release)
 
 
 def to_hub(root: Path, paths: Paths, base: str = "mit") -> None:
@@ -382,8 +374,8 @@ def test_package_model_on_llama_3_for_the_hub_must_be_called_so(
     edit_profile(tmp_path, publish={"names": {"models/alpaca-sit": "Llama-3-8B-Alpaca-SIT"}})
     manifest = packaged(release)
     assert manifest.address.path == "tester/Llama-3-8B-Alpaca-SIT"
-    assert "# Llama-3-8B-Alpaca-SIT\n" in card(release)
-    assert "**Built with Meta Llama 3.**" in card(release)
+    assert "# Llama-3-8B-Alpaca-SIT\n" in card_of(release)
+    assert "**Built with Meta Llama 3.**" in card_of(release)
     assert "Copyright © Meta Platforms" in (release / "NOTICE").read_text("utf-8")
     assert "NOTICE" in manifest.files
 

@@ -39,14 +39,13 @@ from tests.pull_tree import (
     REPO,
     TOKEN,
     Files,
-    files_of,
     point_clients_at,
     published_files,
     put,
     with_manifest,
     write_files,
 )
-from tests.release_tree import write_audit
+from tests.release_tree import files_of, write_audit
 
 MINE = Path("data/sample/sources/mine.parquet")
 RELEASE = Path(f"pulled/datasets/{NAME}@v1.0")

@@ -1,7 +1,6 @@
 """Credentials are in no output: planted ones, real commands, a search of all that was written."""
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.loopback_hub import Hub, Repo, loopback_hub
+from tests.loopback_hub import Hub, Repo, environment_of, loopback_hub
 from tests.loopback_llm import LoopbackLLM
 from tests.release_tree import CHECK, COMMIT, write_profile
 from tests.test_hub_publish import commit_all
@@ -145,15 +143,7 @@ def test_credentials_are_in_no_output_of_a_build_that_fails_and_is_mended(
         done = subprocess.run(
             [sys.executable, "-m", f"stages.{verb}", name],
             cwd=root,
-            env={
-                **{one: value for one, value in os.environ.items() if not one.startswith("HF_")},
-                "PYTHONPATH": str(ROOT),
-                "HF_ENDPOINT": hub.url,
-                "HF_HUB_DISABLE_XET": "1",
-                "HF_HOME": str(root / "home"),
-                "HF_TOKEN": TOKEN,
-                VARIABLE: KEY,
-            },
+            env=environment_of(hub, root, TOKEN, **{VARIABLE: KEY}),
             capture_output=True,
             text=True,
         )

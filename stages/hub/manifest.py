@@ -29,6 +29,8 @@ from stages.hub.parts import (
 from stages.rows.parquet import file_hash
 
 MANIFEST = "manifest.json"
+ATTRIBUTES = ".gitattributes"
+"""the Hub's own file in every repository"""
 
 # Packages that the bytes of a release or of a request depend on.
 _LIBRARIES = ("jinja2", "orjson", "pyarrow", "pydantic", "pyyaml")

@@ -3,12 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from stages.hub.manifest import MANIFEST, Manifest
+from stages.hub.manifest import ATTRIBUTES, MANIFEST, Manifest
 from stages.hub.parts import Facts, File, describe
 from stages.hub.provenance import PROVENANCE, Provenance, provenance_bytes
-
-ATTRIBUTES = ".gitattributes"
-"""the Hub's own file in every repository"""
 
 
 class Entry(Facts):

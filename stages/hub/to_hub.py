@@ -22,9 +22,9 @@ from stages.config.errors import BuildError
 from stages.hub.errors import HUB_ERRORS, explained
 from stages.hub.folders import whole_folder
 from stages.hub.load_back import load_back
-from stages.hub.manifest import MANIFEST, Manifest, differences
+from stages.hub.manifest import ATTRIBUTES, MANIFEST, Manifest, differences
 from stages.hub.provenance import PROVENANCE, Provenance, provenance_bytes, read_provenance
-from stages.hub.push import ATTRIBUTES, Entry, Push, There, push_of
+from stages.hub.push import Entry, Push, There, push_of
 
 _PATIENCE = 300.0  # seconds; without a limit a Hub that says nothing would be waited for for good
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.hub.datasets.citations import cite
 from stages.hub.datasets.header import render_header
@@ -13,7 +12,7 @@ from stages.hub.datasets.prompts import text_of
 from stages.hub.datasets.steps import step_of, tell
 from stages.hub.licences import notices
 from stages.hub.manifest import DatasetManifest
-from stages.hub.markdown import code, fence, plain, pretty_json
+from stages.hub.markdown import card_template, titled
 from stages.rows.quarantine import LEFT_OUT
 from stages.rows.row import IMAGE, SCHEMA, SCHEMA_WITH_IMAGE
 
@@ -42,17 +41,6 @@ FIELDS = {
 
 def render_card(manifest: DatasetManifest, example: dict, changes: int) -> str:
     """The text of README.md; `example` is one record, which `changes` steps have changed."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown; every text passes one of the filters below
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        code=code, fence=fence, plain=plain, json=pretty_json, n=_count, share=_share
-    )
     schema = SCHEMA_WITH_IMAGE if IMAGE.name in example else SCHEMA
     origins = [origin for source in manifest.sources for origin in source.origins]
     kinds = sorted({origin.kind for origin in origins})
@@ -64,7 +52,7 @@ def render_card(manifest: DatasetManifest, example: dict, changes: int) -> str:
     steps = [step_of(table) for table in lineage[1:]]
     also = [step_of(table) for table in beside if table.parents]
     statistics = manifest.statistics
-    return environment.get_template("card.md.jinja").render(
+    return card_template(Path(__file__).parent / "card.md.jinja").render(
         header=render_header(
             manifest, title, repos, (tag for step in steps for tag in step.tags), schema
         ),
@@ -128,14 +116,5 @@ def _spelt_type(kind: pa.DataType) -> str:
 
 def _title(manifest: DatasetManifest, kinds: Sequence[str]) -> str:
     """`alpaca-sit` -> `Alpaca-SIT`; what only bears the name of a known dataset says so."""
-    words = manifest.name.split("-")
-    title = "-".join(word.upper() if len(word) <= 3 else word.capitalize() for word in words)
+    title = titled(manifest.name)
     return f"{title} (built-in world)" if kinds == ["world"] else title
-
-
-def _count(number: int) -> str:
-    return f"{number:,}"
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from stages.hub.parts import Check, Engine, Model, Origin, Outcome, Source, Tabl
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import count_rows, read_tables
 from stages.rows.quarantine import conserve, quarantine_path, reasons
+from stages.rows.row import WORLD
 
 # How the counts of a source's metrics are called that say what was changed in its rows.
 _CHANGES = ("_changed", "_cleared", "_dropped", "_removed")
@@ -76,16 +77,14 @@ def _source(
     profile = settings.profile.sources[name]
     found = tally.origins[name] if name in tally.sources else _origins(paths.table(reference))
     origins = [
-        Origin(kind=_kind(repo, profile), repo=repo, revision=revision)
+        Origin(kind=kind_of(repo, {profile.repo}), repo=repo, revision=revision)
         for repo, revision in sorted(found)
     ]
     counts = read_metrics(must_exist(paths.metrics(reference)))
-    # The profile's licence is that of the profile's origin. A file in its place has another.
-    is_replaced = profile.origin != "file" and any(one.kind == "file" for one in origins)
     source = Source(
         name=name,
         gives=gives(settings.build, reference, lineage),
-        licence=UNKNOWN if is_replaced else profile.licence,
+        licence=licence_of(profile, origins),
         origins=origins,
         rows_read=counts["rows_in"],
         rows_kept=counts["rows_out"],
@@ -124,10 +123,17 @@ def conserve_upstream(paths: Paths, lineage: Sequence[str], kept: int, tally: Ta
     conserve(f"package {lineage[-1]}", kept, len(tally.upstream), len(lost - tally.upstream))
 
 
-def _kind(repo: str, settings: SourceSettings) -> str:
-    if repo == "world":
-        return "world"
-    return "hub" if repo == settings.repo else "file"
+def kind_of(repo: str, on_the_hub: Collection[str]) -> str:
+    """What kind of origin a repository is; `on_the_hub` are those of the profile that may be."""
+    if repo == WORLD:
+        return WORLD
+    return "hub" if repo in on_the_hub else "file"
+
+
+def licence_of(source: SourceSettings, origins: Sequence[Origin]) -> str:
+    """The profile's, which is that of the profile's origin: a file in its place has another."""
+    is_replaced = source.origin != "file" and any(one.kind == "file" for one in origins)
+    return UNKNOWN if is_replaced else source.licence
 
 
 def outcomes_of(tally: Tally) -> list[Outcome]:

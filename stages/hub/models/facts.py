@@ -14,7 +14,7 @@ from stages.config.settings import Build, Settings, VisionTraining
 from stages.hub.address import address_of
 from stages.hub.datasets.ancestry import ancestry, verb_of
 from stages.hub.datasets.citations import cite
-from stages.hub.licences import UNKNOWN
+from stages.hub.datasets.facts import kind_of, licence_of
 from stages.hub.models.files import TRAINING
 from stages.hub.parts import (
     Comparison,
@@ -28,7 +28,6 @@ from stages.hub.parts import (
 )
 from stages.rows.measure import read_metrics
 from stages.rows.parquet import file_hash
-from stages.rows.row import WORLD
 from stages.scoring.metrics import headline_names
 
 # Verbs whose method has a paper of its own, by key in citations.yaml.
@@ -110,9 +109,7 @@ def dataset_licences(settings: Settings, paths: Paths, dataset: str) -> list[Lic
             name = reference.partition("/")[2]
             source = profile.sources[name]
             origins = _origins(paths.table(reference), {source.repo})
-            # The profile's licence is that of the profile's origin. A file has another.
-            is_replaced = source.origin != "file" and any(one.kind == "file" for one in origins)
-            found[f"source {name}"] = UNKNOWN if is_replaced else source.licence
+            found[f"source {name}"] = licence_of(source, origins)
     asked = _verbs_that_asked(paths.table(f"datasets/{dataset}"))
     for reference in tables:
         if reference in build.tables and build.tables[reference][0] in asked:
@@ -160,11 +157,7 @@ def _origins(table: Path, on_the_hub: set[str]) -> list[Origin]:
         .collect(engine="streaming")
     )
     return [
-        Origin(
-            kind=WORLD if repo == WORLD else "hub" if repo in on_the_hub else "file",
-            repo=repo,
-            revision=revision,
-        )
+        Origin(kind=kind_of(repo, on_the_hub), repo=repo, revision=revision)
         for repo, revision in origins.iter_rows()
     ]
 

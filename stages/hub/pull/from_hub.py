@@ -1,6 +1,5 @@
 """Fetches a release from the Hugging Face Hub: what is there and right already stays."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 
 from stages.config.errors import BuildError
+from stages.config.settings import is_commit
 from stages.hub.errors import HUB_ERRORS
 from stages.hub.manifest import MANIFEST, DatasetManifest, ModelManifest
 from stages.hub.provenance import PROVENANCE
@@ -37,7 +37,6 @@ from stages.hub.pull.untrusted import (
 )
 from stages.rows.parquet import file_hash
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CLIENTS_OWN = ".cache"  # where huggingface_hub keeps its notes on a download
 
 
@@ -68,7 +67,7 @@ def fetch_release(wanted: Wanted, to: Path | None) -> Fetched:
         revision, notes = _choose(wanted, refs)
         where = f"{wanted.repo}@{revision}"
         commit = api.repo_info(wanted.repo, repo_type=kind, revision=revision).sha or ""
-        if not _COMMIT.fullmatch(commit):
+        if not is_commit(commit):
             raise BuildError(f"{where}: the Hub does not say which commit this is.")
         pulled = Pulled(kind=kind, repo=wanted.repo, revision=revision, commit=commit)
         sizes = _list(api, where, pulled)
@@ -164,7 +163,7 @@ def _find(api: HfApi, wanted: Wanted) -> tuple[Kind, GitRefs]:
 def _choose(wanted: Wanted, refs: GitRefs) -> tuple[str, list[str]]:
     """The revision to take, and what to say about it."""
     tags = [tag.name for tag in refs.tags]
-    if wanted.revision in tags or _COMMIT.fullmatch(wanted.revision):
+    if wanted.revision in tags or is_commit(wanted.revision):
         return wanted.revision, []
     if not wanted.revision and (tag := newest(tags)):
         return tag, [f"No tag was asked for; {tag} is the newest."]

@@ -8,14 +8,12 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from stages.config.errors import BuildError
-from stages.hub.manifest import MANIFEST, DatasetManifest, ModelManifest, parse_manifest
+from stages.hub.manifest import ATTRIBUTES, MANIFEST, DatasetManifest, ModelManifest, parse_manifest
 from stages.hub.provenance import PROVENANCE
 from stages.texts.visible import visible
 
 PULLED = "pulled.json"
 """what pulling writes beside the files of a release: where they came from"""
-ATTRIBUTES = ".gitattributes"
-"""the Hub's own"""
 OURS = frozenset({MANIFEST, PROVENANCE, PULLED, ATTRIBUTES})
 """what may stand beside the files that a manifest lists"""
 
